@@ -1,0 +1,1 @@
+"""Preparing a machine and running the project on it."""
