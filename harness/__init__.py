@@ -1,0 +1,41 @@
+"""Chaos and conformance harness for Kubernetes inventory operators.
+
+The public names, as scenarios use them::
+
+    from harness import PASS, Run, Scenario, faults, nodes
+
+`faults` holds every kind of harm, `nodes` what simulated nodes are made of. Everything else is reached through the
+packages; their docstrings say what each one is for. The names are loaded when they are first used: the reference
+operator and the cluster's helper process live in this package too, and must stay small.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness import faults, nodes
+    from harness.check.verdict import FAIL, PASS, UNKNOWN
+    from harness.run.result import Run
+    from harness.scenario import Scenario
+    from harness.traffic.pods import Churn
+
+__all__ = ["FAIL", "PASS", "UNKNOWN", "Churn", "Run", "Scenario", "faults", "nodes"]
+
+_HOMES = {
+    "FAIL": "harness.check.verdict",
+    "PASS": "harness.check.verdict",
+    "UNKNOWN": "harness.check.verdict",
+    "Churn": "harness.traffic.pods",
+    "Run": "harness.run.result",
+    "Scenario": "harness.scenario",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in {"faults", "nodes"}:
+        return import_module(f"harness.{name}")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'harness' has no attribute {name!r}")

@@ -1,0 +1,72 @@
+"""The one way to wait: for a condition, under a deadline, by watching.
+
+Nothing else in the harness sleeps. A condition is an async function that returns its value when it holds and `None`
+while it does not, after telling `progress` what it saw, so that a timeout can say what was missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from harness.errors import WaitTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a condition saw last; shown when the wait gives up."""
+
+    last: str = ""
+
+
+async def until(
+    awaited: str,
+    condition: Callable[[Progress], Awaitable[T | None]],
+    *,
+    deadline_s: float,
+    interval_s: float = 0.05,
+    changed: asyncio.Event | None = None,
+    hint: str = "",
+) -> T:
+    """Return the first value of `condition` that is not None.
+
+    `deadline_s` is counted from now. Between two looks the wait ends early when `changed` is set (and clears it);
+    otherwise it looks again after `interval_s`. Raises WaitTimeoutError with the last progress when the deadline
+    passes. The condition itself is cut off at the deadline as well.
+    """
+    start = time.monotonic()
+    progress = Progress()
+    try:
+        async with asyncio.timeout(deadline_s):
+            while True:
+                value = await condition(progress)
+                if value is not None:
+                    return value
+                await _pause(interval_s, changed)
+    except TimeoutError as exc:
+        waited = time.monotonic() - start
+        raise WaitTimeoutError(awaited, waited_s=waited, last=progress.last, hint=hint) from exc
+
+
+async def _pause(interval_s: float, changed: asyncio.Event | None) -> None:
+    if changed is None:
+        await asyncio.sleep(interval_s)
+        return
+    try:
+        async with asyncio.timeout(interval_s):
+            await changed.wait()
+    except TimeoutError:
+        return
+    changed.clear()
+
+
+async def interval(seconds: float) -> None:
+    """Let `seconds` pass. For periods that are themselves the subject (a poll period, a fault's length)."""
+    await asyncio.sleep(seconds)
