@@ -1,0 +1,126 @@
+"""The seam between the harness and whatever provides a cluster.
+
+Faults, traffic and observation see these Protocols and nothing of a backend's insides.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from harness.cluster.client import KubeClient
+    from harness.cluster.datastore import Datastore
+    from harness.cluster.relay import Rule
+    from harness.cluster.server import Server
+    from harness.process.child import Child
+
+POD_NAMESPACE = "akash-services"
+DISCOVERY_ACCOUNT = "operator-inventory-hardware-discovery"
+
+
+class Member(Protocol):
+    """One process of the control plane that a fault can harm and heal."""
+
+    name: str
+
+    @property
+    def child(self) -> Child:
+        """The process as it is now (a restart makes a new one)."""
+        ...
+
+    async def stop(self) -> None:
+        """End it at once, as a crash would."""
+        ...
+
+    async def start(self) -> None:
+        """Start it again with its data and on its port; returns when it answers."""
+        ...
+
+
+class Cluster(Protocol):
+    """A running cluster with simulated nodes."""
+
+    @property
+    def client(self) -> KubeClient:
+        """The harness's own access (cluster-admin)."""
+        ...
+
+    @property
+    def operator_kubeconfig(self) -> Path:
+        """The operator's identity, with exactly the rights of the contract."""
+        ...
+
+    @property
+    def registry_url(self) -> str:
+        """What the operator is given as --provider-configs-url."""
+        ...
+
+    @property
+    def directory(self) -> Path:
+        """The run's private directory."""
+        ...
+
+    @property
+    def api_server(self) -> Member:
+        """The (first) API server's process."""
+        ...
+
+    @property
+    def servers(self) -> Sequence[Server]:
+        """The servers: one, or three with an etcd member each."""
+        ...
+
+    @property
+    def datastore(self) -> Datastore:
+        """The datastore behind them."""
+        ...
+
+    @property
+    def watchers(self) -> Sequence[KubeClient]:
+        """Where the truth is to be watched: at one server, or at each of several."""
+        ...
+
+    async def set_rule(self, link: str, source: str = ..., rule: Rule = ...) -> None:
+        """What happens to connections of a link of the relay from now on; the default lets everything pass."""
+        ...
+
+    async def relay_stats(self) -> Mapping[str, Any]:
+        """Link -> counters of the relay."""
+        ...
+
+    def versions(self) -> Mapping[str, str]:
+        """Component -> version."""
+        ...
+
+    async def ready(self, deadline_s: float) -> None:
+        """Return when the API server says it is ready; raises WaitTimeoutError."""
+        ...
+
+    async def set_hardware(self, bodies: Mapping[str, Any]) -> None:
+        """Node -> what its discovery API answers from now on (None: it refuses)."""
+        ...
+
+    async def set_discovery(self, node: str, mode: str, *, delay_s: float = 0.0) -> None:
+        """How the discovery API of a node ("*": of all) behaves: answer, refuse, hang, error, garbage."""
+        ...
+
+    async def set_registry(
+        self, body: Any | None = None, *, mode: str = "answer", delay_s: float | None = None
+    ) -> None:
+        """The registry's content and delay (None: as they were) and its behaviour: answer, error, hang."""
+        ...
+
+    async def discovery_stats(self) -> Mapping[str, Any]:
+        """{"served": {node: answers}, "registry": answers}: evidence that the operator asked."""
+        ...
+
+    def take_port(self) -> int:
+        """A loopback port reserved for the life of the cluster."""
+        ...
+
+    def processes(self) -> Mapping[str, Child]:
+        """Every process of the cluster, by name."""
+        ...

@@ -1,0 +1,184 @@
+"""A small asynchronous client of the Kubernetes API.
+
+Why not the official Python client here: its watch lists again by itself when a watch breaks and it retries quietly, and
+an oracle that does not see its own gaps cannot tell what was true. This one does one request for one call, maps every
+failure to an error of ours, and hands each watch event over with the moment it arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import aiohttp
+
+from harness.errors import ApiError, ApiUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+    from harness.cluster.pki import KeyPair
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+REQUEST_TIMEOUT_S = 10.0
+_MAX_LINE = 2**24  # one watch event; objects may be 1.5 MiB and more in etcd, far more as JSON with escapes
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """One event of a watch: `type` ADDED | MODIFIED | DELETED | BOOKMARK, and the object as the server sent it."""
+
+    type: str
+    object: Mapping[str, Any]
+
+
+class KubeClient:
+    """Requests to one API server, or to one load balancer in front of several.
+
+    Every method raises ApiError for an answer that is not success and ApiUnavailableError when there is no answer.
+    """
+
+    def __init__(self, server: str, *, ca: Path, pair: KeyPair) -> None:
+        self.server = server.rstrip("/")
+        context = ssl.create_default_context(cafile=str(ca))
+        context.load_cert_chain(str(pair.cert), str(pair.key))
+        self._ssl = context
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(ssl=self._ssl, limit=64)
+        self._session = aiohttp.ClientSession(connector=connector, read_bufsize=2**18)
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        params: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> Any:
+        """One request; the decoded JSON answer (or text, when the server answers text)."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": content_type, "Accept": "application/json"}
+        try:
+            async with self._open.request(
+                method, self.server + path, data=data, params=params, headers=headers,
+                timeout=aiohttp.ClientTimeout(total=timeout_s),
+            ) as response:  # fmt: skip
+                text = await response.text()
+                if response.status >= 400:
+                    raise _api_error(method, path, response.status, text)
+                return json.loads(text) if response.content_type == "application/json" else text
+        except (aiohttp.ClientError, TimeoutError, ConnectionError, json.JSONDecodeError) as exc:
+            raise _unavailable(method, path, exc) from exc
+
+    async def get(
+        self, path: str, *, params: Mapping[str, str] | None = None, timeout_s: float = REQUEST_TIMEOUT_S
+    ) -> Any:
+        """GET an object or a list."""
+        return await self.request("GET", path, params=params, timeout_s=timeout_s)
+
+    async def create(self, path: str, body: Mapping[str, Any]) -> Any:
+        """POST an object to a collection."""
+        return await self.request("POST", path, body=body)
+
+    async def ensure(self, path: str, body: Mapping[str, Any]) -> None:
+        """POST an object; one that exists already is left as it is."""
+        try:
+            await self.create(path, body)
+        except ApiError as exc:
+            if exc.status != 409:
+                raise
+
+    async def patch(self, path: str, body: Any, *, content_type: str = MERGE_PATCH) -> Any:
+        """PATCH an object (merge patch unless said otherwise)."""
+        return await self.request("PATCH", path, body=body, content_type=content_type)
+
+    async def delete(self, path: str, *, grace_s: int | None = None) -> None:
+        """DELETE an object; one that is gone already is no error."""
+        body = None if grace_s is None else {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": grace_s}
+        try:
+            await self.request("DELETE", path, body=body)
+        except ApiError as exc:
+            if exc.status != 404:
+                raise
+
+    async def watch(self, path: str, *, resource_version: str, idle_s: float) -> AsyncIterator[WatchEvent]:
+        """The events after `resource_version`, until the server closes the watch (then the iteration ends).
+
+        Bookmarks are asked for; where no byte arrives for `idle_s` seconds the server counts as unavailable. An ERROR
+        event is raised as ApiError with its status (410: the version is too old).
+        """
+        params = {
+            "watch": "true",
+            "resourceVersion": resource_version,
+            "allowWatchBookmarks": "true",
+        }
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=idle_s)
+        try:
+            async with self._open.get(
+                self.server + path, params=params, timeout=timeout, headers={"Accept": "application/json"}
+            ) as response:
+                if response.status >= 400:
+                    raise _api_error("WATCH", path, response.status, await response.text())
+                async for line in _lines(response.content):
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        status = event["object"]
+                        raise _api_error("WATCH", path, int(status.get("code", 500)), json.dumps(status))
+                    yield WatchEvent(event["type"], event["object"])
+        except (aiohttp.ClientError, TimeoutError, ConnectionError, json.JSONDecodeError) as exc:
+            raise _unavailable("WATCH", path, exc) from exc
+
+    @property
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("KubeClient is used outside of its 'async with' block")
+        return self._session
+
+
+async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Lines of any length up to _MAX_LINE (the stream reader's own readline gives up at its buffer size)."""
+    buffer = bytearray()
+    async for chunk in stream.iter_any():
+        buffer += chunk
+        if b"\n" not in chunk:
+            if len(buffer) > _MAX_LINE:
+                raise ConnectionError(f"a watch event of more than {_MAX_LINE} bytes")
+            continue
+        *whole, rest = bytes(buffer).split(b"\n")
+        buffer = bytearray(rest)
+        for line in whole:
+            if line:
+                yield line
+
+
+def _api_error(method: str, path: str, status: int, text: str) -> ApiError:
+    reason, message = "", text[:300]
+    try:
+        body = json.loads(text)
+        reason, message = str(body.get("reason", "")), str(body.get("message", message))
+    except (json.JSONDecodeError, AttributeError):
+        pass
+    return ApiError(f"{method} {path}: {status} {reason}: {message}", status=status, reason=reason)
+
+
+def _unavailable(method: str, path: str, exc: Exception) -> ApiUnavailableError:
+    what = (
+        "no answer in time" if isinstance(exc, TimeoutError | asyncio.TimeoutError) else f"{type(exc).__name__}: {exc}"
+    )
+    return ApiUnavailableError(f"{method} {path}: {what}")

@@ -1,0 +1,141 @@
+"""Where the API server's connections to pods and nodes arrive, and what answers them.
+
+The API server is told (EgressSelectorConfiguration, name `cluster`, HTTPConnect over a unix socket) to send
+everything that is meant for a pod or node to our socket: first `CONNECT <pod IP>:<port>`, then, inside, the plain
+HTTP request, with `X-Forwarded-Uri: /api/v1/namespaces/<ns>/pods/<pod>:8081/proxy/<path>`. Which node is meant is
+read from the pod itself. So any number of nodes has a hardware discovery API without root and without network
+namespaces, and every byte passes through a place where discovery faults can act (`Behaviour`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.wait import interval
+
+_URI = re.compile(r"^/api/v1/namespaces/(?P<ns>[^/]+)/pods/(?:https?:)?(?P<pod>[^/:]+)(?::\d+)?/proxy(?P<path>/[^?]*)?")
+_MAX_HEAD = 65536
+_HEAD_TIMEOUT_S = 30.0
+
+NodeOfPod = Callable[[str, str], Awaitable[str | None]]
+"""(namespace, pod name) -> the node the pod runs on, or None when there is no such pod."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How a node's discovery API answers: `mode` is answer | refuse | hang | error | garbage; `delay_s` comes first."""
+
+    mode: str = "answer"
+    delay_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Egress:
+    """The discovery APIs of all simulated nodes.
+
+    `hardware` maps a node to {"cpu": …, "gpu": …, "memory": …}; a node without an entry refuses connections, as a
+    machine that runs no discovery server does. `served` counts answers for each node, `misbehaved` the requests that
+    met a faulty behaviour: evidence that discovery happened, and that a fault of it bit.
+    """
+
+    node_of_pod: NodeOfPod
+    hardware: dict[str, Any] = field(default_factory=dict)
+    behaviour: dict[str, Behaviour] = field(default_factory=dict)
+    served: dict[str, int] = field(default_factory=dict)
+    misbehaved: int = 0
+    _open: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One CONNECT tunnel, from its first byte to its end."""
+        self._open.add(writer)
+        try:
+            async with asyncio.timeout(_HEAD_TIMEOUT_S):
+                request, _ = await _head(reader)
+            if not request.startswith("CONNECT "):
+                await _send(writer, 405, "text/plain", b"only CONNECT is served here\n")
+                return
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            await writer.drain()
+            while await self._request(reader, writer):
+                pass
+        except (ConnectionError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # the API server went away (killed by a fault, or its client did): nothing is left to answer
+        finally:
+            self._open.discard(writer)
+            writer.close()
+
+    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answer one request inside the tunnel; False when the tunnel is to be closed."""
+        try:
+            request, headers = await _head(reader)
+        except asyncio.IncompleteReadError:
+            return False
+        parts = request.split(" ")
+        found = _URI.match(headers.get("x-forwarded-uri", ""))
+        path = parts[1] if len(parts) > 1 else "/"
+        node = await self.node_of_pod(found["ns"], found["pod"]) if found else None
+        if node is None or node not in self.hardware:
+            return False  # as a refused connection looks to the API server: 503 from its proxy
+        behaviour = self.behaviour.get(node) or self.behaviour.get("*") or Behaviour()
+        if behaviour.delay_s:
+            await interval(behaviour.delay_s)
+        return await self._answer(writer, node, path.split("?")[0], behaviour)
+
+    async def _answer(self, writer: asyncio.StreamWriter, node: str, path: str, behaviour: Behaviour) -> bool:
+        if behaviour.mode != "answer":
+            self.misbehaved += 1
+        match behaviour.mode:
+            case "refuse":
+                return False
+            case "hang":
+                await asyncio.Event().wait()
+            case "error":
+                await _send(writer, 500, "text/plain", b"discovery failed\n")
+                return True
+            case "garbage":
+                await _send(writer, 200, "application/json", b'{"total_cores": "many", "processors": 7')
+                return True
+        hardware = self.hardware[node]
+        part = path.strip("/")
+        if part and part not in hardware:
+            await _send(writer, 404, "text/plain", f"no such part: {path}\n".encode())
+            return True
+        self.served[node] = self.served.get(node, 0) + 1
+        await _send(writer, 200, "application/json", json.dumps(hardware[part] if part else hardware).encode())
+        return True
+
+    def drop(self) -> None:
+        """Cut every open tunnel (part of making a discovery fault bite at once)."""
+        for writer in list(self._open):
+            with contextlib.suppress(RuntimeError):
+                writer.transport.abort()
+
+
+async def _head(reader: asyncio.StreamReader) -> tuple[str, dict[str, str]]:
+    """The request line and the headers (names in lower case) of one HTTP/1.1 request; its body, if any, is skipped."""
+    raw = await reader.readuntil(b"\r\n\r\n")
+    if len(raw) > _MAX_HEAD:
+        raise ConnectionError("request head too large")
+    lines = raw.decode("latin-1").split("\r\n")
+    headers: dict[str, str] = {}
+    for line in lines[1:]:
+        name, colon, value = line.partition(":")
+        if colon:
+            headers[name.strip().lower()] = value.strip()
+    length = int(headers.get("content-length", "0") or 0)
+    if length:
+        await reader.readexactly(length)
+    return lines[0], headers
+
+
+async def _send(writer: asyncio.StreamWriter, status: int, content_type: str, body: bytes) -> None:
+    reason = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 500: "Internal Server Error"}[status]
+    head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+    await writer.drain()

@@ -1,0 +1,338 @@
+"""The embedded backend: a real control plane as processes on loopback, ready in seconds.
+
+Datastore, kube-apiserver, kube-controller-manager and kwok are the real ones; egress and GPU registry are ours and run
+in one helper process, relays and load balancers, where there are any, in another. No root, no namespaces, no
+containers. Everything dies with the harness.
+
+With three servers each API server has an etcd member of its own, as in K3s. The operator reaches them as through the
+service `kubernetes`: new connections go to servers that are ready, open ones stay where they are. Our own parts (kwok,
+the controller manager, the harness) go through a second load balancer, which drops connections to a server that is not
+ready, so that simulated kubelets do not fall silent with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import shutil
+import sys
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from harness.cluster import access
+from harness.cluster.client import KubeClient
+from harness.cluster.control import ControlSocket
+from harness.cluster.controlplane import ApiServer, ControllerManager, Credentials, credentials
+from harness.cluster.datastore import Datastore, DatastoreSpec, plan
+from harness.cluster.etcd import EtcdStore
+from harness.cluster.nodes import Kwok
+from harness.cluster.pki import kubeconfig
+from harness.cluster.relay import ANY, LINKS_FILE, PASS, SOCKET, Link, Rule, describe
+from harness.cluster.server import Server
+from harness.errors import ClusterError, UsageError
+from harness.process import rundir
+from harness.process.child import Child, require_running, start
+from harness.process.ports import Ports
+from harness.wait import Progress, until
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.toolchain import Toolchain
+
+READY_DEADLINE_S = 90.0
+_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a cluster is started with.
+
+    `large` makes heartbeats rarer (some hundred nodes and more); `grace_s` is the node monitor's grace period;
+    `status_period_s` the period of a simulated kubelet's status updates. `servers`: 1, or 3 with "etcd3"; `pinned`:
+    the operator is given the first server's address instead of the service's. `relayed`: there is a relay before the
+    datastore, for faults on the way to it; `quota_bytes`: etcd's size limit, 0 for its own.
+    """
+
+    large: bool = False
+    grace_s: int = 8
+    status_period_s: float = 2.0
+    datastore: DatastoreSpec = field(default_factory=DatastoreSpec)
+    servers: int = 1
+    pinned: bool = False
+    relayed: bool = False
+    quota_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        if self.servers not in {1, 3} or (self.servers == 3 and self.datastore.kind != "etcd3"):
+            raise UsageError(
+                f"{self.servers} servers on {self.datastore.kind} are not possible", hint="1, or 3 on etcd3"
+            )
+
+
+@dataclass(slots=True)
+class EmbeddedCluster:
+    """One running cluster; use `async with EmbeddedCluster.start(...)`, or `stop` it yourself."""
+
+    toolchain: Toolchain
+    shape: Shape
+    run_dir: rundir.RunDir
+    ports: Ports
+    keys: Credentials
+    env: dict[str, str]
+    servers: tuple[Server, ...]
+    datastore: Datastore
+    client: KubeClient
+    operator_kubeconfig: Path
+    admin_kubeconfig: Path
+    registry_url: str
+    links: tuple[Link, ...] = ()
+    ready_s: float = 0.0
+    api_ready_s: float = 0.0
+    _children: dict[str, Child] = field(default_factory=dict)
+    _sidecar: ControlSocket | None = None
+    _relay: ControlSocket | None = None
+
+    @classmethod
+    async def start(cls, toolchain: Toolchain, *, shape: Shape | None = None, parent: Path | None = None) -> Self:
+        """Start everything and return when the whole cluster is ready; leaves nothing behind when it fails."""
+        began = time.monotonic()
+        shape = shape or Shape()
+        run_dir = rundir.make(parent)
+        ports = Ports()
+        async with AsyncExitStack() as undo:
+            undo.callback(ports.release)
+            undo.callback(run_dir.remove)
+            cluster = cls._plan(toolchain, shape, run_dir, ports)
+            undo.push_async_callback(cluster._end)  # noqa: SLF001 - a constructor of this very class
+            await cluster._launch(began)  # noqa: SLF001 - as above
+            cluster.ready_s = time.monotonic() - began
+            undo.pop_all()
+        return cluster
+
+    @classmethod
+    def _plan(cls, toolchain: Toolchain, shape: Shape, run_dir: rundir.RunDir, ports: Ports) -> Self:
+        directory = run_dir.path
+        (directory / "log").mkdir(mode=0o700)
+        keys = credentials(directory / "pki", operator_user=access.OPERATOR_USER)
+        env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(directory), rundir.ENV_MARK: run_dir.mark}
+        datastore = plan(
+            shape.datastore, toolchain, run_dir, ports, env, relayed=shape.relayed, quota_bytes=shape.quota_bytes
+        )
+        ca = keys.authority.cert
+        servers = []
+        for number in range(shape.servers):
+            alone = shape.servers == 1
+            endpoints = datastore.endpoints(None if alone else number)
+            name = "kube-apiserver" if alone else f"kube-apiserver-{number + 1}"
+            api = ApiServer(toolchain, directory, ports.take(), endpoints, keys, env, name)
+            member = datastore.members[number] if not alone and isinstance(datastore, EtcdStore) else None
+            servers.append(Server(f"server-{number + 1}", api, member, KubeClient(api.url, ca=ca, pair=keys.admin)))
+        links = [*datastore.links]
+        own = service = servers[0].api.url
+        if shape.servers > 1:
+            targets = [server.api.port for server in servers]
+            links += [
+                Link("service", ports.take(), targets, health="/readyz"),
+                Link("own", ports.take(), targets, health="/readyz", drops=True),
+            ]
+            service, own = (f"https://127.0.0.1:{link.port}" for link in links[-2:])
+
+        def config(name: str, user: str, server: str) -> Path:
+            pair = keys.admin if name == "admin" else keys.operator
+            return kubeconfig(directory / f"{name}.kubeconfig", server=server, ca=ca, pair=pair, user=user)
+
+        return cls(
+            toolchain=toolchain,
+            shape=shape,
+            run_dir=run_dir,
+            ports=ports,
+            keys=keys,
+            env=env,
+            servers=tuple(servers),
+            datastore=datastore,
+            client=KubeClient(own, ca=ca, pair=keys.admin),
+            operator_kubeconfig=config(
+                "operator", access.OPERATOR_USER, servers[0].api.url if shape.pinned else service
+            ),
+            admin_kubeconfig=config("admin", "harness-admin", own),
+            registry_url=f"http://127.0.0.1:{ports.take()}",
+            links=tuple(links),
+        )
+
+    async def _launch(self, began: float) -> None:
+        self.api_server.write_egress_selector()
+        if self.links:
+            (self.directory / LINKS_FILE).write_text(describe(self.links), encoding="utf-8")
+            self._children["relay"] = self._start_helper("relay")
+            self._relay = ControlSocket(self.directory / SOCKET, "the cluster's relay")
+        # The API server has much to do before it needs its datastore, and waits for it by itself.
+        self.datastore.launch()
+        for server in self.servers:
+            await server.api.launch()
+        own = self.client.server
+        self._children["sidecar"] = self._start_helper("sidecar", own, self.registry_url.rpartition(":")[2])
+        manager = ControllerManager(self.toolchain, self.directory, own, self.keys, self.env, self.shape.grace_s)
+        kwok = Kwok(
+            self.toolchain, self.directory, own, self.keys, self.env, self.shape.large, self.shape.status_period_s
+        )
+        for client in {id(client): client for client in (self.client, *self.watchers)}.values():
+            await client.__aenter__()
+        if self._relay is not None:
+            await self._answers(self._relay, "relay")
+        await self.datastore.ready()
+        await self.ready(READY_DEADLINE_S)
+        self.api_ready_s = time.monotonic() - began
+        self._children[manager.name] = manager.launch(self.ports.take())
+        kwok_port = self.ports.take()
+        self._children[kwok.name] = kwok.launch(kwok_port)
+        self._sidecar = ControlSocket(self.directory / "control.sock", "the cluster's helper process")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(access.apply(self.client))
+            group.create_task(kwok.ready(self._children[kwok.name], kwok_port, READY_DEADLINE_S))
+            group.create_task(self._controllers_at_work())
+            group.create_task(self._answers(self._sidecar, "sidecar"))
+
+    def _start_helper(self, module: str, *arguments: str) -> Child:
+        command = [sys.executable, "-m", f"harness.cluster.{module}", str(self.directory), *arguments]
+        env = {**self.env, "PYTHONPATH": str(_PACKAGE_ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        return start(module, command, log_dir=self.directory / "log", env=env)
+
+    async def _controllers_at_work(self) -> None:
+        """The controller manager gives every namespace a service account `default`: the sign that it works."""
+
+        async def made(progress: Progress) -> bool | None:
+            require_running(self._children["kube-controller-manager"], "starting")
+            body = await self.client.get("/api/v1/namespaces/default/serviceaccounts")
+            names = [item["metadata"]["name"] for item in body["items"]]
+            progress.last = f"service accounts in namespace default: {names}"
+            return True if "default" in names else None
+
+        await until("kube-controller-manager to work", made, deadline_s=READY_DEADLINE_S, interval_s=0.05)
+
+    async def _answers(self, helper: ControlSocket, name: str) -> None:
+        async def answers(progress: Progress) -> bool | None:
+            require_running(self._children[name], "starting")
+            try:
+                await helper.command(do="ping")
+            except ClusterError as exc:
+                progress.last = exc.what
+                return None
+            return True
+
+        await until(helper.who, answers, deadline_s=READY_DEADLINE_S, interval_s=0.02)
+
+    @property
+    def _helper(self) -> ControlSocket:
+        if self._sidecar is None:
+            raise ClusterError("the cluster is not running")
+        return self._sidecar
+
+    @property
+    def api_server(self) -> ApiServer:
+        """The first API server."""
+        return self.servers[0].api
+
+    @property
+    def watchers(self) -> tuple[KubeClient, ...]:
+        """Where the truth is watched: at every server, so that one that is harmed hides nothing."""
+        return (self.client,) if len(self.servers) == 1 else tuple(server.client for server in self.servers)
+
+    @property
+    def directory(self) -> Path:
+        """The run's private directory."""
+        return self.run_dir.path
+
+    @property
+    def mark(self) -> str:
+        """What every process of this cluster carries in its environment as INVENTORY_HARNESS_RUN."""
+        return self.run_dir.mark
+
+    def versions(self) -> Mapping[str, str]:
+        """Component -> version, and which datastore is used."""
+        return {**self.toolchain.versions, "datastore": self.datastore.source}
+
+    async def ready(self, deadline_s: float) -> None:
+        """Return when every API server says it is ready, and so does whoever stands for them."""
+        for server in self.servers:  # one after another: a task group would wrap what they raise
+            await server.api.ready(deadline_s)
+        if len(self.servers) > 1:
+            await self._balanced(deadline_s)
+
+    async def _balanced(self, deadline_s: float) -> None:
+        """Return when both load balancers see every server ready."""
+
+        async def seen(progress: Progress) -> bool | None:
+            stats = await self.relay_stats()
+            counts = {name: len(stats[name]["ready"]) for name in ("service", "own")}
+            progress.last = f"ready behind each: {counts}"
+            return all(count == len(self.servers) for count in counts.values()) or None
+
+        await until("the load balancers to see every server", seen, deadline_s=deadline_s)
+
+    async def set_rule(self, link: str, source: str = ANY, rule: Rule = PASS) -> None:
+        """What happens to connections of a link from now on; raises ClusterError when there is no such link."""
+        if self._relay is None:
+            raise ClusterError("this cluster has no relay")
+        await self._relay.command(do="rule", name=link, source=source, rule=dataclasses.asdict(rule))
+
+    async def relay_stats(self) -> Mapping[str, Any]:
+        """Link -> {"accepted", "refused", "bytes", "open", "sources", "ready"}."""
+        if self._relay is None:
+            raise ClusterError("this cluster has no relay")
+        stats: Mapping[str, Any] = (await self._relay.command(do="stats"))["links"]
+        return stats
+
+    async def set_hardware(self, bodies: Mapping[str, Any]) -> None:
+        """Node -> what its discovery API answers from now on (None: it refuses)."""
+        await self._helper.command(do="hardware-many", body=dict(bodies))
+
+    async def set_discovery(self, node: str, mode: str, *, delay_s: float = 0.0) -> None:
+        """How the discovery API of a node ("*": of all) behaves."""
+        await self._helper.command(do="behaviour", node=node, mode=mode, delay_s=delay_s)
+
+    async def set_registry(
+        self, body: Any | None = None, *, mode: str = "answer", delay_s: float | None = None
+    ) -> None:
+        """The registry's content and delay (None: as they were) and its behaviour."""
+        extra = {} if body is None else {"body": body}
+        if delay_s is not None:
+            extra["delay_s"] = delay_s
+        await self._helper.command(do="registry", mode=mode, **extra)
+
+    async def discovery_stats(self) -> Mapping[str, Any]:
+        """{"served": {node: answers}, "registry": answers}."""
+        return await self._helper.command(do="stats")
+
+    def take_port(self) -> int:
+        """A loopback port reserved for the life of the cluster."""
+        return self.ports.take()
+
+    def processes(self) -> Mapping[str, Child]:
+        """Every process of the cluster that was started, by name."""
+        apis = {server.api.name: server.api.child for server in self.servers if server.api.started}
+        return {**self._children, **apis, **self.datastore.processes()}
+
+    async def stop(self, *, keep_logs: Path | None = None) -> None:
+        """End every process, keep the logs if asked to, and remove the run directory."""
+        await self._end()
+        if keep_logs is not None:
+            with contextlib.suppress(OSError):
+                shutil.copytree(self.directory / "log", keep_logs, dirs_exist_ok=True)
+        self.run_dir.remove()
+        self.ports.release()
+
+    async def _end(self) -> None:
+        for client in (self.client, *self.watchers):
+            await client.__aexit__()
+        for helper in (self._sidecar, self._relay):
+            if helper is not None:
+                helper.close()
+        for child in self.processes().values():
+            child.kill()
+        await self.datastore.dispose()

@@ -1,0 +1,148 @@
+"""The helper process of one cluster: egress, GPU registry and reaper of pods, commanded over a unix socket.
+
+It is a process of its own so that judging, rendering or a paused test never delays an answer for which the operator
+waits five seconds. `python -m harness.cluster.sidecar DIRECTORY` listens on `egress.sock` and `control.sock` in the
+directory and on the given loopback port for the registry; it ends when its parent does (death shim).
+
+Commands are one JSON object a line, answered by one: {"do": "hardware", "node": N, "body": {…} | null}, {"do":
+"hardware-many", "body": {node: {…}}}, {"do": "behaviour", "node": N | "*", "mode": …, "delay_s": …}, {"do":
+"registry", "body": {…}, "mode": answer | error | hang, "delay_s": …}, {"do": "stats"}, {"do": "ping"}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from harness.cluster.client import KubeClient
+from harness.cluster.control import LINE_LIMIT
+from harness.cluster.egress import Behaviour, Egress
+from harness.cluster.pki import KeyPair
+from harness.cluster.reaper import Reaper
+from harness.errors import ApiError, ClusterError
+from harness.wait import interval
+
+
+@dataclass(slots=True)
+class PodLocator:
+    """Tells on which node a pod runs, by asking the API server; remembers by pod until it is asked to forget."""
+
+    client: KubeClient
+    known: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    async def node_of(self, namespace: str, pod: str) -> str | None:
+        """The pod's node, or None when there is no such pod or the API server is away."""
+        try:
+            body = await self.client.get(f"/api/v1/namespaces/{namespace}/pods/{pod}", timeout_s=4.0)
+        except ApiError as exc:
+            if exc.status == 404:
+                self.known.pop((namespace, pod), None)
+                return None
+            return self.known.get((namespace, pod))
+        except ClusterError:
+            return self.known.get((namespace, pod))
+        node = body["spec"].get("nodeName")
+        if node:
+            self.known[namespace, pod] = node
+        return str(node) if node else None
+
+
+@dataclass(slots=True)
+class Registry:
+    """The GPU registry: one JSON document, or a fault in its place."""
+
+    body: Any = None
+    mode: str = "answer"
+    delay_s: float = 0.0
+    served: int = 0
+
+    async def handle(self, _request: web.Request) -> web.StreamResponse:
+        """GET /devices/gpus."""
+        self.served += 1
+        if self.mode == "error":
+            return web.Response(status=500, text="registry failed\n")
+        if self.mode == "hang":
+            await asyncio.Event().wait()
+        await interval(self.delay_s)
+        return web.json_response(self.body)
+
+
+@dataclass(slots=True)
+class Sidecar:
+    """Egress and registry with one command handler."""
+
+    egress: Egress
+    registry: Registry
+
+    async def control(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one control connection until it is closed."""
+        try:
+            while line := await reader.readline():
+                writer.write(json.dumps(self.command(json.loads(line))).encode() + b"\n")
+                await writer.drain()
+        except ConnectionError:
+            pass  # the harness went away; so will we
+        finally:
+            writer.close()
+
+    def command(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Carry out one command; {"ok": true, …} or {"error": text}."""
+        match body.get("do"):
+            case "hardware":
+                self._hardware({body["node"]: body["body"]})
+            case "hardware-many":
+                self._hardware(body["body"])
+            case "behaviour":
+                self.egress.behaviour[body["node"]] = Behaviour(body["mode"], float(body.get("delay_s", 0.0)))
+                self.egress.drop()
+            case "registry":
+                self.registry.body = body.get("body", self.registry.body)
+                self.registry.mode = body.get("mode", "answer")
+                self.registry.delay_s = float(body.get("delay_s", self.registry.delay_s))
+            case "stats":
+                return {
+                    "ok": True,
+                    "served": self.egress.served,
+                    "misbehaved": self.egress.misbehaved,
+                    "registry": self.registry.served,
+                }
+            case "ping":
+                pass
+            case other:
+                return {"error": f"unknown command {other!r}"}
+        return {"ok": True}
+
+    def _hardware(self, bodies: dict[str, Any]) -> None:
+        for node, hardware in bodies.items():
+            if hardware is None:
+                self.egress.hardware.pop(node, None)
+            else:
+                self.egress.hardware[node] = hardware
+
+
+async def serve(directory: Path, *, server: str, registry_port: int) -> None:
+    """Run until the process is killed."""
+    pki = directory / "pki"
+    pair = KeyPair(pki / "admin.crt", pki / "admin.key")
+    async with KubeClient(server, ca=pki / "ca.crt", pair=pair) as client:
+        sidecar = Sidecar(Egress(PodLocator(client).node_of), Registry())
+        app = web.Application()
+        app.router.add_get("/devices/gpus", sidecar.registry.handle)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", registry_port).start()
+        await asyncio.start_unix_server(sidecar.egress.handle, directory / "egress.sock", backlog=1024)
+        control = await asyncio.start_unix_server(sidecar.control, directory / "control.sock", limit=LINE_LIMIT)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(control.serve_forever())
+            group.create_task(Reaper(client).run())
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1]), server=sys.argv[2], registry_port=int(sys.argv[3])))
