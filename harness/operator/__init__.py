@@ -1,0 +1,1 @@
+"""The system under test: started, supervised and read as its users do."""

@@ -1,0 +1,138 @@
+"""The seams at which a saboteur differs from the correct operator.
+
+`CORRECT` is the operator as it should be. Each defect (`harness.reference.defects`) replaces one strategy by another,
+so nothing else in this package knows that defects exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from harness.reference.records import NodeRecord, PodRecord, decode_pod
+from harness.reference.resources import NOTHING, Amounts
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable, Mapping
+
+    from harness.reference.hardware import Gpu, Registry
+    from harness.reference.inventory import Inventory
+
+
+class Crash(Exception):  # noqa: N818 - it is what happens, to a saboteur only
+    """The process dies with a traceback and exit code 2, as a Go program does of a panic."""
+
+
+class Ledger(Protocol):
+    """Hears what happens to pods, and may correct the sum of a node (the correct operator never does)."""
+
+    def deleted(self, pod: PodRecord) -> None:
+        """A watch said that this pod is gone."""
+
+    def correction(self, node: str) -> Amounts:
+        """What is added to the allocated sum of `node`."""
+
+
+class NoLedger:
+    """Sums need no correction when they are sums over what is there."""
+
+    def deleted(self, pod: PodRecord) -> None:
+        """Nothing to remember."""
+
+    def correction(self, node: str) -> Amounts:  # noqa: ARG002 - the Protocol's signature
+        """Nothing to correct."""
+        return NOTHING
+
+
+def reportable(node: NodeRecord) -> bool:
+    """TRUTH-1: every schedulable Ready node, and no other."""
+    return node.ready and not node.unschedulable
+
+
+def merge_patch(node: NodeRecord, changes: Mapping[str, str | None], first_seen: Mapping[str, str]) -> tuple[str, Any]:  # noqa: ARG001 - the seam's signature
+    """A merge patch of single label keys: the API server leaves every other key alone (RFC 7386)."""
+    return "merge-patch", {"metadata": {"labels": dict(changes)}}
+
+
+def current_node(old: NodeRecord | None, new: NodeRecord) -> NodeRecord:  # noqa: ARG001 - the seam's signature
+    """TRUTH-2: what counts is the Node as it is."""
+    return new
+
+
+def pod_identity(pod: PodRecord) -> Hashable:
+    """TRUTH-3: a pod is (namespace, name, uid)."""
+    return pod.namespace, pod.name, pod.uid
+
+
+def counts(pod: PodRecord) -> bool:
+    """TRUTH-3: terminal pods hold nothing."""
+    return not pod.terminal
+
+
+def latest_registry(old: Registry, new: Registry) -> Registry:  # noqa: ARG001 - the seam's signature
+    """The newest content is the valid one."""
+    return new
+
+
+def nothing(*_: object) -> None:
+    """Do nothing."""
+
+
+async def at_once() -> None:
+    """Wait for nothing."""
+
+
+def true_document(document: dict[str, Any]) -> dict[str, Any]:
+    """AVAIL-1: while the API server is away, the last known inventory is served."""
+    return document
+
+
+def true_inventory(inventory: Inventory) -> Inventory:
+    """AVAIL-1, for everything that is served."""
+    return inventory
+
+
+def true_gpu(gpu: Gpu) -> Gpu:
+    """TRUTH-5: a card is what the registry says it is."""
+    return gpu
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """One strategy for each seam.
+
+    Reflectors: `resync`, `resumes_watches` (as client-go does; the correct one lists anew), `on_missed_deletion`,
+    `on_error_event`, `forget_node`, `merge_node`, `decode_pod`, `pod_identity`. Sums: `counts`, `ledger`. Nodes:
+    `reportable`. Hardware: `recreate_pod`, `reported_registry`, `reported_gpu`. Labels: `labels_nodes`,
+    `label_patch`. Serving: `inventory_while_away`, `inventory_while_refused` (the API server answers 5xx),
+    `inventory_while_reconnecting` (a watch was lost, and the API server answers), `document_while_away`,
+    `rest_waits_while_away`, `stream_sends_at_most` (snapshots; 0 for no limit), `always_healthy`, `retries_ports`.
+    """
+
+    resync: Callable[[], Awaitable[None]] = at_once
+    resumes_watches: bool = False
+    on_missed_deletion: Callable[[str], None] = nothing
+    on_error_event: Callable[[Any], None] = nothing
+    forget_node: bool = True
+    merge_node: Callable[[NodeRecord | None, NodeRecord], NodeRecord] = current_node
+    decode_pod: Callable[[Any], PodRecord] = decode_pod
+    pod_identity: Callable[[PodRecord], Hashable] = pod_identity
+    counts: Callable[[PodRecord], bool] = counts
+    ledger: Callable[[], Ledger] = NoLedger
+    reportable: Callable[[NodeRecord], bool] = reportable
+    recreate_pod: bool = True
+    reported_registry: Callable[[Registry, Registry], Registry] = latest_registry
+    reported_gpu: Callable[[Gpu], Gpu] = true_gpu
+    labels_nodes: bool = True
+    label_patch: Callable[[NodeRecord, Mapping[str, str | None], Mapping[str, str]], tuple[str, Any]] = merge_patch
+    inventory_while_away: Callable[[Inventory], Inventory] = true_inventory
+    inventory_while_refused: Callable[[Inventory], Inventory] = true_inventory
+    inventory_while_reconnecting: Callable[[Inventory], Inventory] = true_inventory
+    document_while_away: Callable[[dict[str, Any]], dict[str, Any]] = true_document
+    rest_waits_while_away: bool = False
+    stream_sends_at_most: int = 0
+    always_healthy: bool = False
+    retries_ports: bool = True
+
+
+CORRECT = Behaviour()

@@ -1,0 +1,44 @@
+"""The command of the reference operator: options, exit codes, and the table of defects.
+
+Exit codes: 0 after SIGINT or SIGTERM (and for `--defect list`), 1 when it cannot start, 2 after a crash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+from harness.errors import HarnessError
+from harness.reference import log, options, service
+from harness.reference.behaviour import Crash
+from harness.reference.defects import DEFECTS, behaviour
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command and return its exit code."""
+    log.start()
+    try:
+        if list(arguments) == ["--defect", "list"]:
+            return _list_defects()
+        asked = options.parse(arguments)
+        if asked.defect == "list":
+            return _list_defects()
+        asyncio.run(service.serve(asked, behaviour(asked.defect)))
+    except HarnessError as exc:
+        sys.stderr.write(f"Error: {exc}\n")
+        return 1
+    except Crash:
+        traceback.print_exc()
+        return 2
+    return 0
+
+
+def _list_defects() -> int:
+    for defect in DEFECTS.values():
+        sys.stdout.write(f"{defect.name:36} {','.join(defect.breaks):24} {defect.description}\n")
+    return 0

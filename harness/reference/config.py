@@ -1,0 +1,127 @@
+"""The configuration file: parsing it, and following its changes.
+
+Rules: contract.md part A, "Configuration file". A bad configuration at start is an error; a bad one later is logged,
+and the last good one stays.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from harness.errors import UsageError
+from harness.reference.log import LOG
+from harness.reference.pause import pause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# CONFIG-1 gives 5 s. Looking at the content, not at file events, is what survives a ConfigMap's swap of `..data`.
+_LOOK_S = 1.0
+_VERSION = re.compile(r"v?\d+(\.\d+){0,2}(-[0-9A-Za-z.-]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Which nodes and storage classes are offered; the default allows everything."""
+
+    cluster_storage: tuple[str, ...] = ()
+    exclude_nodes: tuple[re.Pattern[str], ...] = ()
+    exclude_storage: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = ()
+
+    def excludes(self, node: str) -> bool:
+        """Whether an expression is found anywhere in the node's name (Go's MatchString)."""
+        return any(pattern.search(node) for pattern in self.exclude_nodes)
+
+
+def parse(text: str) -> Config:
+    """A configuration from YAML; raises UsageError that names what is wrong."""
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as exc:
+        raise UsageError(f"configuration is not YAML: {exc}") from exc
+    top = _table(document or {}, {"version", "cluster_storage", "exclude"}, "configuration")
+    if "version" in top and not _VERSION.fullmatch(str(top["version"])):
+        raise UsageError(f"configuration: invalid version {top['version']!r}", hint="for example v1")
+    storage = _texts(top.get("cluster_storage"), "cluster_storage")
+    exclude = _table(top.get("exclude") or {}, {"nodes", "node_storage"}, "exclude")
+    rules = []
+    for entry in _list(exclude.get("node_storage"), "exclude.node_storage"):
+        rule = _table(entry, {"node_filter", "classes"}, "exclude.node_storage")
+        classes = _texts(rule.get("classes"), "classes")
+        unknown = sorted(set(classes) - set(storage))
+        if unknown:
+            raise UsageError(f"exclude.node_storage names classes that are not in cluster_storage: {unknown}")
+        rules.append((_pattern(rule.get("node_filter")), classes))
+    nodes = tuple(_pattern(item) for item in _list(exclude.get("nodes"), "exclude.nodes"))
+    return Config(storage, nodes, tuple(rules))
+
+
+def read(source: str) -> Config:
+    """The configuration at start: a file (ends in `yaml`), inline text, or "" for the default."""
+    return parse(_text(source))
+
+
+async def follow(source: str, apply: Callable[[Config], None]) -> None:
+    """Apply each new good content of the file until cancelled; returns at once when there is no file."""
+    if not source.endswith("yaml"):
+        return
+    tried = ""
+    first = True
+    while True:
+        try:
+            text = _text(source)
+            if text != tried:
+                tried = text
+                config = parse(text)
+                apply(config)
+                if not first:
+                    LOG.info("config: applied a new configuration from %s", source)
+                first = False
+        except UsageError as exc:
+            LOG.error("config: the last good configuration stays: %s", exc.what)
+            tried = tried or " "
+        await pause(_LOOK_S)
+
+
+def _text(source: str) -> str:
+    if not source.endswith("yaml"):
+        return source
+    try:
+        return Path(source).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise UsageError(f"configuration {source} cannot be read: {exc}", hint="give another with --config") from exc
+
+
+def _table(value: Any, known: set[str], what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UsageError(f"{what} is not a mapping: {str(value)[:80]!r}")
+    unknown = sorted(set(map(str, value)) - known)
+    if unknown:
+        raise UsageError(f"{what}: unexpected field {unknown[0]}", hint=f"one of: {', '.join(sorted(known))}")
+    return value
+
+
+def _list(value: Any, what: str) -> list[Any]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise UsageError(f"{what} is not a list: {str(value)[:80]!r}")
+    return value
+
+
+def _texts(value: Any, what: str) -> tuple[str, ...]:
+    return tuple(str(item) for item in _list(value, what))
+
+
+def _pattern(value: Any) -> re.Pattern[str]:
+    if not isinstance(value, str) or not value:
+        raise UsageError(f"empty regexp filters are not allowed: {value!r}")
+    try:
+        return re.compile(value)
+    except re.error as exc:
+        raise UsageError(f"not a regular expression: {value!r}: {exc}") from exc

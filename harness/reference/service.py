@@ -1,0 +1,182 @@
+"""Wires the operator together and runs it until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from harness.errors import ClusterError
+from harness.reference import config, kubeconfig, registry
+from harness.reference.discovery import Discovery
+from harness.reference.kubeclient import KubeClient
+from harness.reference.labels import Labeller
+from harness.reference.listeners import listen
+from harness.reference.log import LOG
+from harness.reference.options import GRPC_PORT, REST_PORT, Options
+from harness.reference.pause import backoff, pause
+from harness.reference.publisher import Publisher
+from harness.reference.records import decode_node
+from harness.reference.reflector import Reflector
+from harness.reference.rest import Rest
+from harness.reference.rpc import Rpc
+from harness.reference.state import NodeMirror, PodMirror, State
+from harness.reference.visibility import Visibility
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from harness.reference.behaviour import Behaviour
+    from harness.reference.inventory import Inventory
+
+# The end of the process may take this long, so that a supervisor's SIGKILL is not needed.
+_CLEAN_UP_S = 2.0
+
+
+async def serve(options: Options, behaviour: Behaviour) -> None:
+    """Run the operator until SIGINT or SIGTERM; raises UsageError when it cannot start."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    access = kubeconfig.load(options.kubeconfig)
+    settings = config.read(options.config)
+    async with KubeClient(access, api_timeout_s=options.api_timeout_s) as client:
+        operator = Operator(options, behaviour, client, settings)
+        await operator.run(stop)
+
+
+class Operator:
+    """All parts of one operator."""
+
+    def __init__(self, options: Options, behaviour: Behaviour, client: KubeClient, settings: config.Config) -> None:
+        self._options = options
+        self._behaviour = behaviour
+        self._client = client
+        self._registry_tried = asyncio.Event()
+        self._state = State(behaviour, options.pod_namespace, settings)
+        self._visibility = Visibility(("nodes", "pods"), on_change=self._state.changed.set, on_return=self._restart)
+        self._publisher = Publisher(self._state, complete=self._complete, view=self._view)
+        self._nodes = Reflector(
+            "nodes", "/api/v1/nodes", client, decode_node, NodeMirror(self._state), self._visibility,
+            behaviour.resync, behaviour.on_error_event, behaviour.resumes_watches,
+        )  # fmt: skip
+        self._pods = Reflector(
+            "pods", "/api/v1/pods", client, behaviour.decode_pod, PodMirror(self._state), self._visibility,
+            behaviour.resync, behaviour.on_error_event, behaviour.resumes_watches,
+        )  # fmt: skip
+        self._discovery = Discovery(
+            self._state, client, behaviour, options.discovery_image, options.discovery_period_s,
+            ready=lambda: self._visibility.synced, away=lambda: self._visibility.away,
+        )  # fmt: skip
+        self._labels = Labeller(self._state, client, behaviour, ready=lambda: self._visibility.synced)
+        self._state.listeners += [self._discovery.wake, self._labels.wake]
+        self._rpc = Rpc(self._publisher, behaviour)
+        self._runner = Rest(self._publisher, self._visibility, behaviour).runner()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set; an exception of any part ends all of them and is raised."""
+        tasks = [asyncio.create_task(part) for part in self._parts()]
+        ending = asyncio.create_task(stop.wait())
+        try:
+            waiting = {*tasks, ending}
+            while not ending.done():
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+        finally:
+            for task in (*tasks, ending):
+                task.cancel()
+            await asyncio.gather(*tasks, ending, return_exceptions=True)
+            await self._close_ports()
+        LOG.info("stopping")
+        await self._remove_pods()
+
+    def _parts(self) -> list[Coroutine[Any, Any, None]]:
+        options = self._options
+        return [
+            self._serve_rest(),
+            self._serve_rpc(),
+            self._nodes.run(),
+            self._pods.run(),
+            self._visibility.probe(self._client),
+            self._discovery.run(),
+            self._labels.run(),
+            self._publisher.run(),
+            config.follow(options.config, self._state.put_config),
+            registry.follow(
+                options.provider_configs_url,
+                timeout_s=options.query_timeout_s,
+                period_s=options.registry_query_period_s,
+                apply=self._state.put_registry,
+                tried=self._registry_tried,
+            ),
+        ]
+
+    async def _serve_rest(self) -> None:
+        port = self._options.rest_port or await self._own_port("rest", REST_PORT)
+        await self._runner.setup()
+
+        async def start() -> None:
+            site = web.TCPSite(self._runner, self._options.rest_address, port)
+            try:
+                await site.start()
+            except OSError:
+                await site.stop()  # or each attempt would leave one more site in the runner
+                raise
+
+        await listen("rest", self._options.rest_address, port, start, retries=self._behaviour.retries_ports)
+
+    async def _serve_rpc(self) -> None:
+        port = self._options.grpc_port or await self._own_port("grpc", GRPC_PORT)
+
+        async def start() -> None:
+            await self._rpc.start(self._options.rest_address, port)
+
+        await listen("grpc", self._options.rest_address, port, start, retries=self._behaviour.retries_ports)
+
+    async def _own_port(self, name: str, default: int) -> int:
+        """The port of that name of our own pod's container, or the default outside of a pod."""
+        if not kubeconfig.IN_POD.exists():
+            return default
+        path = f"/api/v1/namespaces/{self._options.pod_namespace}/pods/{os.environ.get('AP_POD_NAME', '')}"
+        for wait_s in backoff():
+            try:
+                pod = await self._client.get(path)
+            except ClusterError as exc:
+                LOG.warning("couldn't read the %s port from our own pod: %s", name, exc.what)
+                await pause(wait_s)
+                continue
+            for container in pod.get("spec", {}).get("containers", ()):
+                for port in container.get("ports") or ():
+                    if container.get("name") == "operator-inventory" and port.get("name") == name:
+                        return int(port["containerPort"])
+            break
+        return default
+
+    def _complete(self) -> bool:
+        return self._visibility.synced and self._registry_tried.is_set() and self._state.all_settled()
+
+    def _view(self, inventory: Inventory) -> Inventory:
+        behaviour, sight = self._behaviour, self._visibility
+        if sight.refused:
+            inventory = behaviour.inventory_while_refused(inventory)
+        if sight.reconnecting:
+            inventory = behaviour.inventory_while_reconnecting(inventory)
+        return behaviour.inventory_while_away(inventory) if sight.away else inventory
+
+    def _restart(self) -> None:
+        self._nodes.restart()
+        self._pods.restart()
+
+    async def _close_ports(self) -> None:
+        await asyncio.gather(self._rpc.stop(), self._runner.cleanup())
+
+    async def _remove_pods(self) -> None:
+        try:
+            async with asyncio.timeout(_CLEAN_UP_S):
+                await self._discovery.remove_all()
+        except TimeoutError:
+            LOG.warning("not all hardware discovery pods could be removed within %.0f s", _CLEAN_UP_S)
