@@ -1,0 +1,119 @@
+"""What must hold of the run itself before a PASS may be believed.
+
+An assumption is never FAIL: when it does not hold, the harness has not shown what it meant to show, which is UNKNOWN.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from harness.check.verdict import PromiseVerdict, judge
+from harness.check.windows import without
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.check.base import Context
+
+
+def whole(context: Context) -> PromiseVerdict:
+    """The history is complete: not torn, and it has its `end` mark."""
+    reasons: list[str] = []
+    if context.history.torn:
+        reasons.append("the history is torn: the harness was killed while writing it")
+    if context.history.mark("end") is None:
+        reasons.append("the history has no end mark: the run was cut off")
+    return judge("WHOLE", examined=len(context.history.records), unit="records", reasons=reasons)
+
+
+def gate(context: Context) -> PromiseVerdict:
+    """The steady state held before anything was done to the operator."""
+    reasons = gate_failure(context)
+    marks = sum(1 for record in context.history.of("mark") if record["mark"].startswith("gate"))
+    measured = {"excepted": float(len(context.exceptions))} if context.exceptions else None
+    return judge("GATE", examined=marks, unit="marks", reasons=reasons, measured=measured)
+
+
+def gate_failure(context: Context) -> list[str]:
+    """Why nothing after the gate may be judged; empty when it was passed."""
+    failed = context.history.mark("gate-failed")
+    if failed is not None:
+        return [f"the gate failed: {_shown(failed.get('detail'))}"]
+    return ["the gate was never passed"] if math.isinf(context.gate_s) else []
+
+
+def _shown(detail: Any) -> str:
+    if isinstance(detail, list):
+        return "; ".join(str(item) for item in detail)
+    if isinstance(detail, dict):
+        return "; ".join(f"{key}: {_shown(value)}" for key, value in detail.items())
+    return str(detail or "no detail given")
+
+
+def fault_bit(context: Context) -> PromiseVerdict:
+    """Every fault has shown that it bit. Not applicable, hence held, in a scenario that has no faults."""
+    windows = context.windows.faults
+    planned = context.scenario.get("faults") or []
+    marks = sum(1 for _ in context.history.of("mark"))
+    if not windows and not planned:
+        return judge("FAULT-BIT", examined=marks, unit="marks")
+    reasons = [] if windows else [f"none of the {len(planned)} faults of the scenario was injected"]
+    for window in windows:
+        if window.failed:
+            reasons.append(f"{window.kind} ({window.id}) failed: {window.evidence or 'no evidence given'}")
+        elif window.injected_s is None:
+            reasons.append(f"{window.kind} ({window.id}) was begun and never reported as injected")
+        elif not window.bit:
+            reasons.append(f"{window.kind} ({window.id}) did not bite: {window.evidence or 'no evidence given'}")
+    missing = {_kind(fault) for fault in planned} - {window.kind for window in windows}
+    reasons += [f"{kind} is in the scenario and was never injected" for kind in sorted(missing) if windows and kind]
+    return judge("FAULT-BIT", examined=len(windows), unit="faults", reasons=reasons)
+
+
+def _kind(fault: Any) -> str:
+    return str(fault.get("kind") or "") if isinstance(fault, dict) else str(fault)
+
+
+def traffic(context: Context) -> PromiseVerdict:
+    """Enough of our traffic was done."""
+    wanted = int(context.scenario.get("min_ops") or 0)
+    done = sum(1 for record in context.history.of("op") if record["phase"] == "ok")
+    reasons = [] if done >= wanted else [f"{done} operations were done, at least {wanted} are wanted"]
+    # A scenario that wants no traffic is examined by its marks, so that zero operations are not a doubt.
+    marks = sum(1 for _ in context.history.of("mark"))
+    return judge("TRAFFIC", examined=done if wanted else max(done, marks), unit="operations", reasons=reasons)
+
+
+def heal(context: Context) -> PromiseVerdict:
+    """Every fault was undone."""
+    windows = context.windows.faults
+    marks = sum(1 for _ in context.history.of("mark"))
+    reasons = [f"{window.kind} ({window.id}) was never healed" for window in windows if window.healed_s is None]
+    return judge("HEAL", examined=len(windows) or marks, unit="faults" if windows else "marks", reasons=reasons)
+
+
+def observed(context: Context) -> PromiseVerdict:
+    """Each source gave an inventory after the gate, and the truth was watched for some time after the last heal."""
+    reasons: list[str] = []
+    examined = 0
+    for source, track in context.tracks.items():
+        first, last = track.indices(context.gate_s, context.end_s)
+        examined += max(0, last - first + 1)
+        if last < first:
+            reasons.append(f"{source} gave no readable inventory after the gate")
+    begin = max((w.healed_s for w in context.windows.faults if w.healed_s is not None), default=context.gate_s)
+    if begin < context.end_s and not without((begin, context.end_s), context.timeline.gaps):
+        reasons.append(f"the ground truth was not watched at all from {begin:.2f} s to the end")
+    return judge("OBSERVED", examined=examined, unit="inventories", reasons=reasons)
+
+
+ASSUMPTIONS: tuple[tuple[str, Callable[[Context], PromiseVerdict]], ...] = (
+    ("WHOLE", whole),
+    ("GATE", gate),
+    ("FAULT-BIT", fault_bit),
+    ("TRAFFIC", traffic),
+    ("HEAL", heal),
+    ("OBSERVED", observed),
+)
+"""The assumptions by name, in the order in which they are shown."""

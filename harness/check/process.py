@@ -1,0 +1,46 @@
+"""SURVIVE-1: no panic and no exit, whatever the operator is answered."""
+
+from __future__ import annotations
+
+from harness.check.base import Context, capped, checker
+from harness.check.verdict import Finding, PromiseVerdict, judge
+from harness.check.windows import GRPC, REST, SelfExit
+
+
+@checker("SURVIVE-1")
+def survive_1(context: Context) -> PromiseVerdict:
+    """The process never ends by itself, save where RECOVER-3 lets it: a port is taken and it is supervised."""
+    records = list(context.history.of("process"))
+    answers = sum(1 for listed in context.answers.values() for answer in listed if answer.answered)
+    findings = [_finding(context, gone) for gone in context.windows.exits if not exit_permitted(context, gone)]
+    reasons = [] if records else ["the operator's process was not watched"]
+    return judge(
+        "SURVIVE-1",
+        examined=len(records) + answers,
+        unit="process events and answers",
+        findings=capped("SURVIVE-1", findings),
+        reasons=reasons,
+        measured={"self_exits": float(len(context.windows.exits))},
+    )
+
+
+def exit_permitted(context: Context, gone: SelfExit) -> bool:
+    """Whether RECOVER-3 permits this exit: one of its ports was taken, and a supervisor restarts it."""
+    if not context.supervised:
+        return False
+    grace_s = context.objective("RECOVER-3")
+    return any(begin <= gone.t <= end for begin, end in context.windows.spans({REST, GRPC}, grace_s=grace_s))
+
+
+def _finding(context: Context, gone: SelfExit) -> Finding:
+    how = "ended by itself" if gone.code is None else f"exited by itself with code {gone.code}"
+    if gone.code is not None and gone.code < 0:
+        how = f"died of signal {-gone.code}"
+    last = f"; its last words: {gone.detail}" if gone.detail else ""
+    return Finding(
+        text=f"the operator {how} {context.windows.when(gone.t)}{last}",
+        object="operator process",
+        expected="running",
+        reported=how,
+        t_s=gone.t,
+    )

@@ -1,0 +1,367 @@
+"""RECOVER-1, RECOVER-3, RECOVER-4 and NAMES-1: true again, served again, in time.
+
+Windows that overlap are one disturbance: recovery is counted from its last heal, and watched until the next inject or
+the end of the run. An operator has recovered at the first answer that is exactly true (within SLACK_S) and after which
+no answer of that source is untrue by its field's objective; the disturbance is over when that holds for every source.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.check.agreement import Difference, differences, expected_at
+from harness.check.base import JUDGED_FIELDS, Context, capped, checker
+from harness.check.process import exit_permitted
+from harness.check.tracks import SLACK_S
+from harness.check.verdict import Finding, PromiseVerdict, judge
+from harness.check.windows import DISCOVERY, GRPC, OPERATOR, REST, FaultWindow
+from harness.model.inventory import ABSENT
+from harness.model.timeline import CPU_INFO, GPU_INFO, PRESENT
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from harness.check.tracks import Bad, Judged
+
+_SHOWN_DIFFERENCES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What followed one disturbance. `moment_s` is when the last source had recovered, None when one never did.
+
+    `begin_s`: first inject; `healed_s`: last heal; `until_s`: next inject or the end; `cut_short`: it was an inject.
+    `missing`: the sources that had not recovered by `until_s`.
+    """
+
+    windows: tuple[FaultWindow, ...]
+    begin_s: float
+    healed_s: float
+    until_s: float
+    cut_short: bool
+    moment_s: float | None
+    missing: tuple[str, ...]
+
+    @property
+    def recovery_s(self) -> float | None:
+        """Seconds from the last heal to the recovery."""
+        return None if self.moment_s is None else max(0.0, self.moment_s - self.healed_s)
+
+    @property
+    def names(self) -> str:
+        """The faults that made up the disturbance."""
+        return " and ".join(dict.fromkeys(window.kind for window in self.windows))
+
+
+def recoveries(
+    context: Context, *, affects: Collection[str] = (), fields: Sequence[str] = JUDGED_FIELDS
+) -> list[Recovery]:
+    """The recovery from each disturbance that was healed, by time; `affects`: only of those that affect any of them."""
+    groups = _disturbances(context.windows.faults)
+    healed = [group for group in groups if all(window.healed_s is not None for window in group)]
+    wanted = [group for group in healed if not affects or any(not w.affects.isdisjoint(affects) for w in group)]
+    if not wanted:
+        return []
+    found: list[Recovery] = []
+    # A source that was never asked is OBSERVED's concern, not the operator's.
+    bad = {source: _UntrueAnswers(context, source, fields) for source in context.tracks if context.answers[source]}
+    for group in wanted:
+        healed_s = max(window.end_s for window in group)
+        following = min((w.inject_s for w in context.windows.faults if w.inject_s > healed_s), default=math.inf)
+        until = min(following, context.end_s)
+        moments = {source: bad[source].recovered(healed_s, until) for source in bad}
+        known = [moment for moment in moments.values() if moment is not None]
+        found.append(
+            Recovery(
+                windows=tuple(group),
+                begin_s=group[0].inject_s,
+                healed_s=healed_s,
+                until_s=until,
+                cut_short=following < context.end_s,
+                moment_s=max(known) if known and len(known) == len(moments) else None,
+                missing=tuple(source for source, moment in moments.items() if moment is None),
+            )
+        )
+    return found
+
+
+def _disturbances(windows: Iterable[FaultWindow]) -> list[list[FaultWindow]]:
+    groups: list[list[FaultWindow]] = []
+    end = -math.inf
+    for window in windows:
+        if groups and window.inject_s <= end:
+            groups[-1].append(window)
+        else:
+            groups.append([window])
+            end = -math.inf
+        end = max(end, window.end_s)
+    return groups
+
+
+class _UntrueAnswers:
+    """Which answers of one source are untrue in any of the fields: by the objective, and exactly."""
+
+    def __init__(self, context: Context, source: str, fields: Sequence[str]) -> None:
+        self.context = context
+        self.source = source
+        self.track = context.tracks[source]
+        self.late = self._marked(context.all_late(source, fields=fields))
+        self.inexact = self._marked(context.all_inexact(source, fields=fields))
+
+    def _marked(self, untrue: Iterable[Bad]) -> list[bool]:
+        counts = [0] * (len(self.track.t) + 1)
+        for bad in untrue:
+            counts[bad.first] += 1
+            counts[bad.last + 1] -= 1
+        marked: list[bool] = []
+        running = 0
+        for change in counts[:-1]:
+            running += change
+            marked.append(running > 0)
+        return marked
+
+    def recovered(self, healed_s: float, until_s: float) -> float | None:
+        """When this source had recovered; None when it had not by `until_s`."""
+        low, high = self.track.indices(healed_s, until_s)
+        start = next((index + 1 for index in range(high, low - 1, -1) if self.late[index]), low)
+        if start > high or self._silent_at_the_end(until_s):
+            return None
+        exact = next((index for index in range(start, high + 1) if not self.inexact[index]), None)
+        if until_s - healed_s < self.context.objective("RECOVER-1") and (exact is None or self.inexact[high]):
+            # Too short to be late, and not true when it was cut off: nothing is known.
+            return None
+        # With traffic up to the end, an operator that is late by its steady lag may never be exact at any one moment.
+        return self.track.t[start if exact is None else exact]
+
+    def _silent_at_the_end(self, until_s: float) -> bool:
+        """Whether the last inventory is older than the objective, with nothing but failures since."""
+        failures = 0.0
+        for answer in reversed(self.context.answers[self.source]):
+            if answer.t > until_s:
+                continue
+            if answer.ok:
+                break
+            failures = until_s - answer.t0
+        return failures > self.context.objective("RECOVER-1")
+
+
+@checker("RECOVER-1")
+def recover_1(context: Context) -> PromiseVerdict:
+    """After every fault is healed, REST, QueryCluster and StreamCluster are true again in time, without a restart."""
+    verdict = _recovered(context, "RECOVER-1", recoveries(context))
+    restarts = [finding for recovery in recoveries(context) for finding in _restarts(context, recovery)]
+    if not restarts:
+        return verdict
+    return judge(
+        "RECOVER-1",
+        examined=verdict.examined,
+        unit=verdict.unit,
+        findings=capped("RECOVER-1", [*verdict.findings, *restarts]),
+        measured=verdict.measured,
+    )
+
+
+@checker("RECOVER-4")
+def recover_4(context: Context) -> PromiseVerdict:
+    """After a fault on hardware discovery, every node is there again with its hardware info in time."""
+    fields = (PRESENT, CPU_INFO, GPU_INFO)
+    return _recovered(context, "RECOVER-4", recoveries(context, affects={DISCOVERY}, fields=fields), fields)
+
+
+def _recovered(
+    context: Context, promise: str, found: Sequence[Recovery], fields: Sequence[str] = JUDGED_FIELDS
+) -> PromiseVerdict:
+    objective_s = context.objective(promise)
+    findings: list[Finding] = []
+    reasons: list[str] = []
+    cuts: list[bool] = []
+    examined = 0
+    for recovery in found:
+        if recovery.recovery_s is None and recovery.until_s - recovery.healed_s < objective_s:
+            by = "the next fault" if recovery.cut_short else "the end of the run"
+            reasons.append(f"{by} came {recovery.until_s - recovery.healed_s:.2f} s after the heal of {recovery.names}")
+            cuts.append(recovery.cut_short)
+            continue
+        examined += 1
+        if recovery.recovery_s is None:
+            findings += _never(context, recovery, fields)
+        elif recovery.recovery_s > objective_s:
+            findings.append(_late(recovery, objective_s))
+    times = [recovery.recovery_s for recovery in found if recovery.recovery_s is not None]
+    # A disturbance cut short by the next one is judged with it; only when nothing is left to judge is that a doubt.
+    return judge(
+        promise,
+        examined=examined,
+        unit="recoveries",
+        findings=capped(promise, findings),
+        reasons=reasons if not examined else [reason for reason, cut in zip(reasons, cuts, strict=True) if not cut],
+        measured={"recovery_s": max(times)} if times else None,
+    )
+
+
+def _late(recovery: Recovery, objective_s: float) -> Finding:
+    took = recovery.recovery_s or 0.0
+    return Finding(
+        text=f"the inventory was true {took:.2f} s after the heal of {recovery.names}, objective {objective_s:g} s",
+        object=f"recovery from {recovery.names}",
+        expected=f"within {objective_s:g} s",
+        reported=f"{took:.2f} s",
+        t_s=recovery.healed_s,
+    )
+
+
+def _never(context: Context, recovery: Recovery, fields: Sequence[str]) -> list[Finding]:
+    """What was still untrue when time was up, at most _SHOWN_DIFFERENCES of it."""
+    waited = recovery.until_s - recovery.healed_s
+    after = f"{waited:.2f} s after the heal of {recovery.names}"
+    findings: list[Finding] = []
+    for source in recovery.missing:
+        # Answers from before the heal tell nothing: a source that has been silent since is reported as that.
+        low, high = context.tracks[source].overlapping(recovery.healed_s, recovery.until_s)
+        left = _left_at(context, source, recovery.until_s, fields) if low <= high else []
+        findings += [
+            Finding(
+                text=f"not recovered {after}: {source}: {difference}",
+                object=f"node {difference.node}: {difference.field}",
+                expected=difference.expected,
+                reported=difference.reported,
+                t_s=recovery.until_s,
+            )
+            for difference in left
+        ]
+        if not left:
+            last = next((a for a in reversed(context.answers[source]) if a.t <= recovery.until_s), None)
+            said = "nothing" if last is None else "untrue until the last moment" if last.ok else last.outcome
+            findings.append(
+                Finding(
+                    text=f"not recovered {after}: {source}: {said}",
+                    object=source,
+                    expected="a true inventory",
+                    reported=said,
+                    t_s=recovery.until_s,
+                )
+            )
+    return findings[:_SHOWN_DIFFERENCES]
+
+
+def _left_at(context: Context, source: str, t: float, fields: Collection[str]) -> list[Difference]:
+    track = context.tracks[source]
+    _low, last = track.indices(-math.inf, t)
+    if last < 0:
+        return []
+    reported = context.parsed[track.snapshots[last]].reported
+    found = differences(expected_at(context.timeline, track.t[last]), reported)
+    return [difference for difference in found if difference.field in fields]
+
+
+def _restarts(context: Context, recovery: Recovery) -> list[Finding]:
+    until = recovery.until_s if recovery.moment_s is None else recovery.moment_s
+    ours = context.supervised and any(OPERATOR in window.affects for window in recovery.windows)
+    return [
+        Finding(
+            text=f"the operator exited by itself after {recovery.names}, {context.windows.when(gone.t)}",
+            object="operator process",
+            expected="recovery without a restart",
+            reported="it exited",
+            t_s=gone.t,
+        )
+        for gone in context.windows.exits
+        if recovery.begin_s <= gone.t <= until and not ours and not exit_permitted(context, gone)
+    ]
+
+
+@checker("RECOVER-3")
+def recover_3(context: Context) -> PromiseVerdict:
+    """Once a port that was taken is free again, its listener serves the inventory in time."""
+    objective_s = context.objective("RECOVER-3")
+    findings: list[Finding] = []
+    examined = 0
+    waits: list[float] = []
+    for listener, sources in ((REST, ("rest",)), (GRPC, ("query", "stream"))):
+        for window in context.windows.affecting({listener}):
+            if window.healed_s is None:
+                continue
+            for source in sources:
+                if not context.answers.get(source):
+                    continue
+                examined += 1
+                # The track, not the messages: a stream that is connected and has nothing new to say serves as well.
+                track = context.tracks[source]
+                low, high = track.indices(window.healed_s, context.end_s)
+                first = track.t[low] if low <= high else None
+                if first is not None:
+                    waits.append(first - window.healed_s)
+                if first is None or first - window.healed_s > objective_s:
+                    findings.append(_unserved(context, window, source, first, objective_s))
+    return judge(
+        "RECOVER-3",
+        examined=examined,
+        unit="listeners",
+        findings=capped("RECOVER-3", findings),
+        measured={"service_s": max(waits)} if waits else None,
+    )
+
+
+def _unserved(context: Context, window: FaultWindow, source: str, first: float | None, objective_s: float) -> Finding:
+    healed = window.end_s
+    reported = f"first answer after {first - healed:.2f} s" if first is not None else "no answer until the end"
+    target = f" ({window.target})" if window.target else ""
+    return Finding(
+        text=f"{source}: {reported} since the heal of {window.kind}{target}, objective {objective_s:g} s",
+        object=source,
+        expected=f"service within {objective_s:g} s",
+        reported=reported,
+        t_s=min(healed + objective_s, context.end_s),
+    )
+
+
+@checker("NAMES-1")
+def names_1(context: Context) -> PromiseVerdict:
+    """Every node of the scenario's `names` (all nodes when it gives none) is reported with true figures at the end."""
+    names = list(context.scenario.get("names") or expected_at(context.timeline, context.end_s))
+    findings: list[Finding] = []
+    reasons: list[str] = []
+    examined = 0
+    for name in names:
+        if context.timeline.at((name, PRESENT), context.end_s) is ABSENT:
+            reasons.append(f"node {name} was not one to be reported at the end of the run")
+            continue
+        examined += 1
+        for source, track in context.tracks.items():
+            last = len(track.t) - 1
+            if last < 0:
+                reasons.append(f"{source} never answered")
+                continue
+            keys = [(name, field) for field in JUDGED_FIELDS]
+            late = [context.compared(source, key, lag_s=context.lag_s(key[1])) for key in keys]
+            exact = [context.compared(source, key, lag_s=SLACK_S) for key in keys]
+            if any(bad.last == last for one in late for bad in one.bad):
+                left = _left_at(context, source, context.end_s, JUDGED_FIELDS)
+                findings += [_name(name, d, source, track.t[last]) for d in left if d.node == name]
+            elif any(_ends_at(last, one) for one in exact):
+                reasons.append(f"the run ended before {source} had to be true about node {name}, and it was not yet")
+    return judge(
+        "NAMES-1",
+        examined=examined,
+        unit="nodes",
+        findings=capped("NAMES-1", findings),
+        reasons=dict.fromkeys(reasons),
+    )
+
+
+def _ends_at(last: int, judged: Judged) -> bool:
+    """Whether the last answer is untrue, surely or not."""
+    ranges = [*((bad.first, bad.last) for bad in judged.bad), *judged.unjudged]
+    return any(first <= last <= end for first, end in ranges)
+
+
+def _name(name: str, difference: Difference, source: str, t: float) -> Finding:
+    return Finding(
+        text=f"{source} at the end of the run ({len(name)} characters in the name): {difference}",
+        object=f"node {name}: {difference.field}",
+        expected=difference.expected,
+        reported=difference.reported,
+        t_s=t,
+    )

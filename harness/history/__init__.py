@@ -1,0 +1,1 @@
+"""One append-only history per run: operations, fault windows, observations, ground truth."""

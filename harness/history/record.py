@@ -1,0 +1,85 @@
+"""What a history is made of.
+
+A record is one JSON object on one line. Common fields: `n` (sequence number from 0), `t` (seconds since the run
+began), `k` (kind). The last field is `c`, the CRC-32 of everything before it, eight hex digits. Kinds and their fields:
+
+========== =====================================================================================================
+kind       fields
+========== =====================================================================================================
+run        `scenario` (data), `seed`, `operator`, `versions`, `started` (wall clock, ISO 8601): always the first record
+snapshot   `id` (first 16 hex digits of the SHA-256 of the canonical JSON), `body` (any JSON): content, stored once
+object     ground truth from the API server: `event` ADDED | MODIFIED | DELETED, `resource` (nodes | pods), `namespace`,
+           `name`, `uid`, `rv`, `object` (the parts a model needs: metadata, spec, status). `event` is SYNC for each
+           object of a first or repeated LIST
+synced     a LIST was complete: `resource`, `rv`, `objects` ([[namespace, name, uid], …]); what is not in it is gone
+gap        the ground truth could not be watched: `phase` begin | end, `resource`, `why`
+hardware   `node`, `hardware` (what discovery answers from `t` on; null when the node has none)
+registry   `body`: what the GPU registry answers from `t` on
+config     `body`: the operator's configuration from `t` on
+report     an answer of the operator: `source` rest | query | stream, `t0` (request sent; for a stream message: `t`),
+           `outcome` ok | error | timeout | refused, `status` (HTTP or gRPC code, or null), `snapshot` (id, when ok),
+           `error` (text, when not ok). A body that is not JSON is stored as {"raw": text}
+health     `path`, `t0`, `outcome`, `status`
+process    the operator's process: `event` started | exited | restarting, `pid`, `code` (exit code, negative: signal),
+`cause`
+           harness (we did it) | self
+fault      `fault` (kind), `id` (one per injection), `phase` inject | injected | heal | healed | failed, `target`,
+`affects`
+           (see `harness.fault.base.Affects`), `bit` (bool, on `injected`), `evidence` (text)
+op         traffic: `op`, `id`, `phase` invoke | ok | fail | info (info: indeterminate), `object`, `detail`
+mark       `mark`: cluster (`detail`: which datastore) | gate |
+            gate-passed | gate-failed | traffic-begin | traffic-end | final-heal | converged |
+not-converged |
+           end, `detail`; gate-passed may carry `excepted`: what was let pass untrue ([{field, node, nodes, expected,
+           reported, after_s}, …]; see `harness.run.steady`)
+========== =====================================================================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from harness.errors import HistoryError
+
+KINDS = frozenset(
+    {
+        "run", "snapshot", "object", "synced", "gap", "hardware", "registry", "config", "report", "health", "process",
+        "fault", "op", "mark",
+    }
+)  # fmt: skip
+
+Record = Mapping[str, Any]
+
+
+def canonical(body: Any) -> str:
+    """The one JSON text of a value: sorted keys, no spaces, ASCII (an operator's answer may hold lone surrogates)."""
+    return json.dumps(body, sort_keys=True, separators=(",", ":"))
+
+
+def snapshot_id(body: Any) -> str:
+    """The content address of a snapshot."""
+    return hashlib.sha256(canonical(body).encode()).hexdigest()[:16]
+
+
+def encode(record: Record) -> str:
+    """One line, with its checksum, without the line break. `record` must not hold `c`."""
+    text = json.dumps(record, separators=(",", ":"))
+    return f'{text[:-1]},"c":"{zlib.crc32(text.encode()):08x}"}}'
+
+
+def decode(line: str) -> dict[str, Any]:
+    """The record of one line; raises HistoryError when it is torn, altered or of an unknown kind."""
+    head, mark, tail = line.rstrip("\n").rpartition(',"c":"')
+    if not mark or len(tail) != 10 or not tail.endswith('"}'):
+        raise HistoryError(f"line without a checksum: {line[:80]!r}")
+    text = head + "}"
+    if f"{zlib.crc32(text.encode()):08x}" != tail[:8]:
+        raise HistoryError(f"checksum does not match: {line[:80]!r}")
+    record: dict[str, Any] = json.loads(text)
+    if record.get("k") not in KINDS:
+        raise HistoryError(f"unknown kind {record.get('k')!r}", hint="the history was written by a newer harness")
+    return record

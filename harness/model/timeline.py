@@ -1,0 +1,253 @@
+"""What had to be reported, as step functions over the whole run.
+
+With the past kept, a reported value that is not true now can be told apart: true before (stale) or never (wrong). A
+key is (node, field), where field is one of
+
+- `inventory.FIELDS`: a Decimal;
+- "present": True;
+- "cpu.info", "gpu.info": sorted tuples, or None while not knowable;
+- "labels": the wanted managed labels as a mapping, or None while not fully knowable.
+
+While a node is not to be reported, every field of it is ABSENT; its "labels" too, and then it must carry no managed
+label.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from harness.errors import HistoryError
+from harness.model.inventory import ABSENT, FIELDS, ExpectedNode, Truth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from harness.history.record import Record
+
+PRESENT = "present"
+CPU_INFO = "cpu.info"
+GPU_INFO = "gpu.info"
+LABELS = "labels"
+KEY_FIELDS = (PRESENT, *FIELDS, CPU_INFO, GPU_INFO, LABELS)
+
+Key = tuple[str, str]
+Window = tuple[float, float]
+
+
+class Records(Protocol):
+    """What a timeline is built from: the records of a run in order (`harness.history.reader.History` is one)."""
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """All records, by time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LabelStep:
+    """From `t` on the node had exactly these labels, as of resource version `rv`.
+
+    `exists` is false while there is no such node (then `labels` is empty); a changed `uid` is another node of the name.
+    """
+
+    t: float
+    labels: Mapping[str, str]
+    rv: str
+    uid: str
+    exists: bool = True
+
+
+class _Steps:
+    """The changes of one key: `values[i]` holds from `times[i]` up to `times[i + 1]`."""
+
+    __slots__ = ("times", "values")
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self.values: list[Any] = []
+
+    def put(self, t: float, value: Any) -> None:
+        """Note the value from `t` on. What held for no time at all is kept as well: it was true once."""
+        if value != (self.values[-1] if self.values else ABSENT):
+            self.times.append(t)
+            self.values.append(value)
+
+    def index(self, t: float) -> int:
+        """The step in force at `t`; -1 before the first."""
+        return bisect_right(self.times, t) - 1
+
+
+class Timeline:
+    """Expected values over time; build one with `Timeline.build`. Times are seconds since the run began."""
+
+    def __init__(
+        self,
+        steps: Mapping[Key, _Steps],
+        label_history: Mapping[str, Sequence[LabelStep]],
+        gaps: tuple[Window, ...],
+    ) -> None:
+        self._steps = steps
+        self.label_history = label_history
+        self.gaps = gaps
+
+    @classmethod
+    def build(cls, history: Records, excepted: frozenset[str] = frozenset()) -> Timeline:
+        """The timeline of a run, without the fields excepted at its gate (`hardware.judged_info`).
+
+        Raises HistoryError when a record of ground truth cannot be understood.
+        """
+        return _Builder(excepted).build(history.records)
+
+    def keys(self) -> list[Key]:
+        """Every key that ever had a value other than ABSENT, sorted."""
+        return sorted(self._steps)
+
+    def nodes(self) -> list[str]:
+        """Every node there ever was, whether it had to be reported or not, sorted."""
+        return sorted(self.label_history)
+
+    def at(self, key: Key, t: float) -> Any:
+        """The expected value at `t` (of several changes at one instant, the last); ABSENT for what is not known."""
+        steps = self._steps.get(key)
+        index = steps.index(t) if steps is not None else -1
+        return steps.values[index] if steps is not None and index >= 0 else ABSENT
+
+    def since(self, key: Key, t: float) -> float:
+        """When the value at `t` became the expected one; 0.0 when it was so from the start of the run."""
+        steps = self._steps.get(key)
+        index = steps.index(t) if steps is not None else -1
+        return steps.times[index] if steps is not None and index >= 0 else 0.0
+
+    def last_true(self, key: Key, value: Any, t: float) -> float | None:
+        """The latest time up to `t` at which `value` was the expected one.
+
+        `t` itself when it is true then, the end of its last interval when it was true before, None when it never was.
+        While the expected value was not knowable (None), any value may have been the true one and counts as such.
+        """
+        if self.at(key, t) in (value, None):
+            return t
+        steps = self._steps.get(key)
+        if steps is None:
+            return None
+        for index in range(steps.index(t) - 1, -1, -1):
+            if steps.values[index] in (value, None):
+                return steps.times[index + 1]
+        return steps.times[0] if value is ABSENT and steps.times[0] <= t else None
+
+    def changes(self, key: Key) -> Sequence[tuple[float, Any]]:
+        """The steps of the key, oldest first: (from when, value). Before the first it is ABSENT."""
+        steps = self._steps.get(key)
+        return list(zip(steps.times, steps.values, strict=True)) if steps is not None else []
+
+    def in_gap(self, t0: float, t1: float) -> bool:
+        """Whether the ground truth was unwatched at any moment from `t0` to `t1`, ends included."""
+        return any(begin <= t1 and end >= t0 for begin, end in self.gaps)
+
+    def removed_between(self, node: str, t0: float, t1: float) -> bool:
+        """Whether there was a moment from `t0` to `t1`, ends included, at which the node had not to be reported."""
+        key = (node, PRESENT)
+        if self.at(key, t0) is ABSENT:
+            return True
+        return any(value is ABSENT for t, value in self.changes(key) if t0 <= t <= t1)
+
+    def actual_labels(self, node: str) -> Sequence[tuple[float, Mapping[str, str]]]:
+        """All labels the node really had: (from when, labels), oldest first; empty labels while it did not exist."""
+        return [(step.t, step.labels) for step in self.label_history.get(node, ())]
+
+
+class _Builder:
+    """Replays the records through `Truth` and notes what changes."""
+
+    def __init__(self, excepted: frozenset[str]) -> None:
+        self.truth = Truth(excepted)
+        self.steps: dict[Key, _Steps] = {}
+        self.last: dict[str, ExpectedNode | None] = {}
+        self.labels: dict[str, list[LabelStep]] = {}
+
+    def build(self, records: Sequence[Record]) -> Timeline:
+        for record in records:
+            t = record["t"]
+            touched = self.truth.apply(record)
+            for name in touched:
+                self._note(name, t)
+            if record["k"] == "object" and record["resource"] == "nodes":
+                self._note_labels(record["name"], t, record["rv"])
+            elif record["k"] == "synced" and record["resource"] == "nodes":
+                for name in touched:
+                    self._note_labels(name, t, record["rv"])
+        labels: dict[str, Sequence[LabelStep]] = {name: tuple(steps) for name, steps in self.labels.items()}
+        return Timeline(self.steps, labels, _gaps(records))
+
+    def _note(self, name: str, t: float) -> None:
+        old = self.last.get(name)
+        new = self.truth.expected_node(name)
+        if new == old:
+            return
+        self.last[name] = new
+        for field, value in _changes(old, new):
+            key = (name, field)
+            if key not in self.steps:
+                self.steps[key] = _Steps()
+            self.steps[key].put(t, value)
+
+    def _note_labels(self, name: str, t: float, rv: str) -> None:
+        uid = self.truth.node_uid(name)
+        before = self.labels.setdefault(name, [])
+        if uid is None:
+            step = LabelStep(t, {}, rv, before[-1].uid if before else "", exists=False)
+        else:
+            step = LabelStep(t, self.truth.node_labels(name), rv, uid)
+        last = before[-1] if before else None
+        if last is None or (last.labels, last.uid, last.exists) != (step.labels, step.uid, step.exists):
+            before.append(step)
+
+
+def _changes(old: ExpectedNode | None, new: ExpectedNode | None) -> Iterator[tuple[str, Any]]:
+    """The fields of `new` that may differ from `old`.
+
+    After a pod event only figures do: info and labels come from one profile, made anew whenever any of them may change.
+    """
+    if old is None or new is None or old.labels is not new.labels:
+        yield from _fields(new)
+    else:
+        yield from ((field, value) for field, value in new.values.items() if value is not old.values[field])
+
+
+def _fields(node: ExpectedNode | None) -> Iterator[tuple[str, Any]]:
+    if node is None:
+        for field in KEY_FIELDS:
+            yield field, ABSENT
+        return
+    yield PRESENT, True
+    yield from node.values.items()
+    yield CPU_INFO, node.cpu_info
+    yield GPU_INFO, node.gpu_info
+    yield LABELS, node.labels if node.labels_known else None
+
+
+def _gaps(records: Iterable[Record]) -> tuple[Window, ...]:
+    """The truth gaps of all resources together, merged; one without an end lasts to the last record."""
+    opened: dict[str, float] = {}
+    windows: list[Window] = []
+    last = 0.0
+    for record in records:
+        last = record["t"]
+        if record["k"] != "gap":
+            continue
+        resource = record["resource"]
+        if record["phase"] == "begin":
+            opened.setdefault(resource, last)
+        elif record["phase"] == "end":
+            windows.append((opened.pop(resource, 0.0), last))
+        else:
+            raise HistoryError(f"unknown phase {record['phase']!r} of a gap", hint="one of begin, end")
+    windows.extend((begin, last) for begin in opened.values())
+    merged: list[Window] = []
+    for begin, end in sorted(windows):
+        if merged and begin <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((begin, end))
+    return tuple(merged)
