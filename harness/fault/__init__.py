@@ -1,0 +1,1 @@
+"""Faults: real harm, proven to bite, always undone."""

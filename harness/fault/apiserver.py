@@ -1,0 +1,84 @@
+"""Harm to the API server."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from typing import ClassVar
+
+from harness.fault import evidence
+from harness.fault.base import API, State, World
+
+_READY_DEADLINE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServerKilled:
+    """kube-apiserver is killed, stays away for `for_s` seconds, and is started again on its port."""
+
+    for_s: float = 5.0
+    kind: ClassVar[str] = "api-server-killed"
+    affects: ClassVar[tuple[str, ...]] = (API,)
+
+    async def prepare(self, world: World) -> State:
+        """The process to be killed."""
+        return {"target": world.cluster.api_server.name, "pid": world.cluster.api_server.child.pid}
+
+    async def inject(self, world: World, state: State) -> None:
+        """SIGKILL."""
+        del state
+        await world.cluster.api_server.stop()
+
+    async def bitten(self, world: World, state: State) -> str:
+        """Its port refuses connections."""
+        del state
+        return await evidence.refused("127.0.0.1", _port(world))
+
+    async def heal(self, world: World, state: State) -> None:
+        """Start it again, if it does not run."""
+        del state
+        if not world.cluster.api_server.child.running:
+            await world.cluster.api_server.start()
+
+    async def healed(self, world: World, state: State) -> None:
+        """It says it is ready."""
+        del state
+        await world.cluster.ready(_READY_DEADLINE_S)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServerHung:
+    """kube-apiserver is stopped (SIGSTOP) for `for_s` seconds: connections stay open, nothing is answered."""
+
+    for_s: float = 6.0
+    kind: ClassVar[str] = "api-server-hung"
+    affects: ClassVar[tuple[str, ...]] = (API,)
+
+    async def prepare(self, world: World) -> State:
+        """The process to be stopped."""
+        return {"target": world.cluster.api_server.name, "pid": world.cluster.api_server.child.pid}
+
+    async def inject(self, world: World, state: State) -> None:
+        """SIGSTOP."""
+        del state
+        world.cluster.api_server.child.send(signal.SIGSTOP)
+
+    async def bitten(self, world: World, state: State) -> str:
+        """The kernel says it is stopped, and a request gets no answer."""
+        del state
+        said = await evidence.silent(world.cluster)
+        return f"the process is {world.cluster.api_server.child.state()}; {said}"
+
+    async def heal(self, world: World, state: State) -> None:
+        """SIGCONT."""
+        del state
+        world.cluster.api_server.child.send(signal.SIGCONT)
+
+    async def healed(self, world: World, state: State) -> None:
+        """It says it is ready."""
+        del state
+        await world.cluster.ready(_READY_DEADLINE_S)
+
+
+def _port(world: World) -> int:
+    return int(world.cluster.client.server.rpartition(":")[2])

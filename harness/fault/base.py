@@ -1,0 +1,172 @@
+"""What a fault is, and what it may touch.
+
+A fault is frozen data (it travels in plans and histories) with five verbs. `prepare` chooses targets and collects what
+the undo needs; it changes nothing. Its result is written to the journal *before* `inject` acts. `bitten` returns the
+evidence that the harm was done, or raises WaitTimeoutError: a fault that cannot show that it bit makes the run UNKNOWN.
+`heal` undoes (it may be called more than once, and after a half-done inject); `healed` returns when the cluster, not
+the operator, is well again. A fault never looks at what the operator reports.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    import random
+    import signal
+    import socket
+    from collections.abc import Mapping
+
+    from harness.cluster.base import Cluster
+    from harness.cluster.hardware import NodeProfile
+
+State = dict[str, Any]
+"""What `prepare` found: JSON data, enough to heal from."""
+
+# What a fault makes impossible for an operator, as checkers are told (the record's `affects`).
+API = "api"  # the operator cannot see the cluster
+OPERATOR = "operator"  # we keep the operator from running
+REST, GRPC = "rest", "grpc"  # that listener cannot be expected to answer
+MEMBER = "member"  # one of several is lost, and the others go on: no excuse for anything
+NODE = "node"  # the truth itself changes: no excuse for anything
+DISCOVERY = "discovery"  # hardware cannot be read
+REGISTRY = "registry"  # the registry cannot be read
+
+BITE_DEADLINE_S = 25.0
+"""How long evidence may take: a silent node is seen NotReady only after the node monitor's grace period."""
+
+
+class OperatorControl(Protocol):
+    """What a fault may do to the operator."""
+
+    @property
+    def supervised(self) -> bool:
+        """Whether an exit is followed by a start."""
+        ...
+
+    @property
+    def running(self) -> bool:
+        """Whether the process exists now."""
+        ...
+
+    @property
+    def rest_port(self) -> int:
+        """Its REST port."""
+        ...
+
+    @property
+    def grpc_port(self) -> int:
+        """Its gRPC port."""
+        ...
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to its process."""
+        ...
+
+    def state(self) -> str:
+        """The kernel's word for its process: running, sleeping, stopped, …, or gone."""
+        ...
+
+    async def start(self) -> None:
+        """Start it."""
+        ...
+
+    async def kill(self) -> None:
+        """SIGKILL it."""
+        ...
+
+    async def interrupt(self) -> int:
+        """SIGINT it and wait for its end."""
+        ...
+
+
+class World(Protocol):
+    """What a fault sees of a run."""
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster."""
+        ...
+
+    @property
+    def operator(self) -> OperatorControl:
+        """The operator's process."""
+        ...
+
+    @property
+    def rng(self) -> random.Random:
+        """The nemesis's random stream of the run's seed."""
+        ...
+
+    @property
+    def profiles(self) -> dict[str, NodeProfile]:
+        """The profile of every simulated node by name; `set_hardware` keeps it true."""
+        ...
+
+    @property
+    def held(self) -> dict[int, socket.socket]:
+        """Ports that a fault has taken, by number."""
+        ...
+
+    async def set_hardware(self, node: str, profile: NodeProfile | None) -> None:
+        """Change what a node is made of: discovery answers, and the ground truth's record of it."""
+        ...
+
+    async def set_registry(self, body: Any) -> None:
+        """Change the registry's content, and the ground truth's record of it."""
+        ...
+
+
+class Fault(Protocol):
+    """One kind of harm with its parameters."""
+
+    kind: ClassVar[str]
+
+    @property
+    def affects(self) -> tuple[str, ...]:
+        """What it makes impossible for an operator: words from the list above.
+
+        Where that depends on the cluster, `prepare` says it in the state, as `affects`.
+        """
+        ...
+
+    @property
+    def for_s(self) -> float:
+        """How long the harm lasts, from the evidence to the heal."""
+        ...
+
+    async def prepare(self, world: World) -> State:
+        """Choose targets and collect what the undo needs."""
+        ...
+
+    async def inject(self, world: World, state: State) -> None:
+        """Do the harm."""
+        ...
+
+    async def bitten(self, world: World, state: State) -> str:
+        """The evidence that the harm was done."""
+        ...
+
+    async def heal(self, world: World, state: State) -> None:
+        """Undo it."""
+        ...
+
+    async def healed(self, world: World, state: State) -> None:
+        """Return when the cluster is well again; raises WaitTimeoutError."""
+        ...
+
+
+def affected(fault: Fault, state: Mapping[str, Any]) -> list[str]:
+    """What an injection makes impossible, for its records."""
+    return [str(word) for word in state.get("affects", fault.affects)]
+
+
+def target(state: Mapping[str, Any]) -> str:
+    """The name of what is harmed, for records and messages."""
+    return str(state.get("target", ""))
+
+
+def pick_node(world: World, wanted: str | None) -> str:
+    """The wanted node, or one drawn from the run's seed."""
+    names = sorted(world.profiles)
+    return wanted if wanted is not None else world.rng.choice(names)

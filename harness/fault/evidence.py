@@ -1,0 +1,170 @@
+"""Ways to see that harm was done, or that it is over, by looking at the thing itself."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.cluster.etcdapi import EtcdApi
+from harness.errors import ApiError, ClusterError
+from harness.fault.base import BITE_DEADLINE_S
+from harness.wait import Progress, until
+
+if TYPE_CHECKING:
+    from harness.cluster.base import Cluster
+
+Node = Mapping[str, Any]
+
+
+async def refused(host: str, port: int) -> str:
+    """Return when connections to the port are refused."""
+
+    async def refuses(progress: Progress) -> str | None:
+        try:
+            _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), timeout=1.0)
+        except ConnectionRefusedError:
+            return f"connections to port {port} are refused"
+        except (OSError, TimeoutError) as exc:
+            progress.last = repr(exc)
+            return None
+        writer.close()
+        progress.last = "a connection was accepted"
+        return None
+
+    return await until(f"port {port} to refuse connections", refuses, deadline_s=BITE_DEADLINE_S)
+
+
+async def silent(cluster: Cluster) -> str:
+    """Return when a request to the API server gets no answer within a second."""
+
+    async def unanswered(progress: Progress) -> str | None:
+        try:
+            await cluster.client.get("/readyz", timeout_s=1.0)
+        except ClusterError as exc:
+            return f"a request got no answer: {exc.what}"
+        progress.last = "the API server answered"
+        return None
+
+    return await until("the API server to be silent", unanswered, deadline_s=BITE_DEADLINE_S)
+
+
+async def unready(cluster: Cluster) -> str:
+    """Return when the API server itself says that it is not ready, or does not answer."""
+
+    async def says_so(progress: Progress) -> str | None:
+        try:
+            await cluster.client.get("/readyz", timeout_s=2.0)
+        except ApiError as exc:
+            return f"/readyz answers {exc.status}"
+        except ClusterError as exc:
+            return f"/readyz does not answer: {exc.what}"
+        progress.last = "the API server is ready"
+        return None
+
+    return await until("the API server to be not ready", says_so, deadline_s=BITE_DEADLINE_S)
+
+
+async def write_refused(cluster: Cluster) -> str:
+    """Return when the API server takes no write."""
+
+    async def refuses(progress: Progress) -> str | None:
+        try:
+            await write(cluster)
+        except ClusterError as exc:
+            return f"a write is refused: {exc.what}"
+        progress.last = "a write was taken"
+        return None
+
+    return await until("writes to be refused", refuses, deadline_s=BITE_DEADLINE_S)
+
+
+async def write_accepted(cluster: Cluster) -> None:
+    """Return when the API server takes writes again."""
+
+    async def takes(progress: Progress) -> bool | None:
+        try:
+            await write(cluster)
+        except ClusterError as exc:
+            progress.last = exc.what
+            return None
+        return True
+
+    await until("writes to be taken", takes, deadline_s=BITE_DEADLINE_S)
+
+
+async def write(cluster: Cluster) -> None:
+    """One write through the API server; raises ClusterError when it refuses."""
+    body = {"metadata": {"annotations": {"harness.invalid/probe": str(time.monotonic())}}}
+    await cluster.client.patch("/api/v1/namespaces/default", body)
+
+
+async def timed(url: str) -> float:
+    """How long etcd at this URL takes to tell its status, in seconds; raises ClusterError when it does not."""
+    began = time.monotonic()
+    await EtcdApi(url).status(timeout_s=10.0)
+    return time.monotonic() - began
+
+
+async def node_is(cluster: Cluster, name: str, what: str, holds: Callable[[Node], str | None]) -> str:
+    """Return the evidence that `holds` finds in the Node as the API server tells it."""
+
+    async def seen(progress: Progress) -> str | None:
+        try:
+            node = await cluster.client.get(f"/api/v1/nodes/{name}")
+        except ClusterError as exc:
+            progress.last = exc.what
+            return None
+        progress.last = str(node.get("spec"))[:120] + str(
+            [c for c in node["status"].get("conditions", ()) if c["type"] == "Ready"]
+        )
+        return holds(node)
+
+    return await until(f"node {name[:40]} to be {what}", seen, deadline_s=BITE_DEADLINE_S, interval_s=0.1)
+
+
+async def node_gone(cluster: Cluster, name: str) -> str:
+    """Return when the API server no longer knows the node."""
+
+    async def gone(progress: Progress) -> str | None:
+        try:
+            await cluster.client.get(f"/api/v1/nodes/{name}")
+        except ApiError as exc:
+            if exc.status == 404:
+                return "the API server answers 404 for the node"
+            progress.last = exc.what
+            return None
+        progress.last = "the node is still there"
+        return None
+
+    return await until(f"node {name[:40]} to be gone", gone, deadline_s=BITE_DEADLINE_S)
+
+
+async def registry_asked(cluster: Cluster, before: int) -> str:
+    """Return when the GPU registry has been asked more than `before` times."""
+
+    async def asked(progress: Progress) -> str | None:
+        now = int((await cluster.discovery_stats())["registry"])
+        progress.last = f"asked {now} times, {before} before the fault"
+        return f"the registry was asked {now - before} times since" if now > before else None
+
+    return await until("the operator to ask the registry", asked, deadline_s=BITE_DEADLINE_S, interval_s=0.1)
+
+
+def ready_status(node: Node) -> str:
+    """The status of the Ready condition: True, False, Unknown, or '' when there is none."""
+    for condition in node["status"].get("conditions") or ():
+        if condition["type"] == "Ready":
+            return str(condition["status"])
+    return ""
+
+
+def listen_on(port: int) -> socket.socket:
+    """Take a port: a listener that accepts nothing."""
+    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    taken.bind(("127.0.0.1", port))
+    taken.listen(1)
+    return taken

@@ -1,0 +1,227 @@
+"""Harm to the operator itself: its process and its ports."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.errors import FaultError
+from harness.fault import evidence
+from harness.fault.base import API, OPERATOR, REST, State, World, pick_node
+from harness.fault.node import remove
+from harness.wait import Progress, until
+
+if TYPE_CHECKING:
+    import socket
+
+_PORT_DEADLINE_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorKilled:
+    """The operator is killed (SIGKILL) and started again `for_s` seconds later."""
+
+    for_s: float = 2.0
+    kind: ClassVar[str] = "operator-killed"
+    affects: ClassVar[tuple[str, ...]] = (OPERATOR,)
+
+    async def prepare(self, world: World) -> State:
+        """Nothing to choose."""
+        del world
+        return {"target": "operator"}
+
+    async def inject(self, world: World, state: State) -> None:
+        """SIGKILL."""
+        del state
+        await world.operator.kill()
+
+    async def bitten(self, world: World, state: State) -> str:
+        """Its REST port refuses connections."""
+        del state
+        return await evidence.refused("127.0.0.1", world.operator.rest_port)
+
+    async def heal(self, world: World, state: State) -> None:
+        """Start it again."""
+        del state
+        await world.operator.start()
+
+    async def healed(self, world: World, state: State) -> None:
+        """The process runs; what it does from then on is its own affair."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryEarly:
+    """The operator is killed and started again while the GPU registry answers at once, before any node can be known.
+
+    In life the registry is across the internet and answers after the first nodes are known, or not; field reports 240
+    and 310 tell of GPU info that is null until the operator is restarted.
+    """
+
+    for_s: float = 3.0
+    usual_s: float = 1.0
+    kind: ClassVar[str] = "registry-early"
+    affects: ClassVar[tuple[str, ...]] = (OPERATOR,)
+
+    async def prepare(self, world: World) -> State:
+        """How often the registry had been asked."""
+        stats = await world.cluster.discovery_stats()
+        return {"target": "GPU registry", "asked": stats["registry"]}
+
+    async def inject(self, world: World, state: State) -> None:
+        """End the operator, take the delay away, start the operator."""
+        del state
+        await world.operator.kill()
+        await world.cluster.set_registry(delay_s=0.0)
+        await world.operator.start()
+
+    async def bitten(self, world: World, state: State) -> str:
+        """The new process has asked the registry."""
+        return await evidence.registry_asked(world.cluster, int(state["asked"]))
+
+    async def heal(self, world: World, state: State) -> None:
+        """Give the registry its usual delay."""
+        del state
+        await world.cluster.set_registry(delay_s=self.usual_s)
+
+    async def healed(self, world: World, state: State) -> None:
+        """Nothing is awaited."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortTaken:
+    """The operator starts while another program holds one of its ports; `for_s` seconds later the port is free.
+
+    `port`: rest | grpc. `restart` kill: the operator is killed and its supervisor starts it again, the port is stolen
+    in between; interrupt: the operator is ended in order, and starts first when the port is taken already.
+    The scenario must be supervised: upstream exits on a taken port, and its Deployment starts it again.
+    """
+
+    port: str = REST
+    for_s: float = 5.0
+    restart: str = "interrupt"
+    kind: ClassVar[str] = "port-taken"
+
+    @property
+    def affects(self) -> tuple[str, ...]:
+        """The operator may exit over it, and that listener cannot answer."""
+        return (OPERATOR, self.port)
+
+    async def prepare(self, world: World) -> State:
+        """The port's number."""
+        if not world.operator.supervised:
+            raise FaultError("port-taken needs a supervised operator", hint="give the scenario supervised=True")
+        number = world.operator.rest_port if self.port == REST else world.operator.grpc_port
+        return {"target": f"{self.port} port {number}", "port": number}
+
+    async def inject(self, world: World, state: State) -> None:
+        """End the operator, take the port, start the operator."""
+        if self.restart == "kill":
+            await world.operator.kill()
+            world.held[state["port"]] = await _take(state["port"])
+        else:
+            await world.operator.interrupt()
+            world.held[state["port"]] = await _take(state["port"])
+            await world.operator.start()
+
+    async def bitten(self, world: World, state: State) -> str:
+        """The port is ours while the operator has been started."""
+        if state["port"] not in world.held:
+            raise FaultError(f"port {state['port']} could not be taken")
+
+        async def started(progress: Progress) -> bool | None:
+            progress.last = "the supervisor has not started the operator yet"
+            return world.operator.running or None
+
+        await until("the operator to be started", started, deadline_s=_PORT_DEADLINE_S)
+        return f"another program listens on 127.0.0.1:{state['port']} since before the operator was started"
+
+    async def heal(self, world: World, state: State) -> None:
+        """Let the port go."""
+        held = world.held.pop(state["port"], None)
+        if held is not None:
+            held.close()
+
+    async def healed(self, world: World, state: State) -> None:
+        """Nothing is awaited: from now on the operator (or its supervisor) has to act."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionMissed:
+    """A pod and a node are deleted while the operator cannot be told.
+
+    The operator is paused (SIGSTOP), the API server is killed and started again, so that no watch survives; then a
+    node and a pod on another node are deleted, and `for_s` seconds later the operator goes on. What was deleted
+    meanwhile it can learn from a new LIST only: client-go hands such an object over as `DeletedFinalStateUnknown`.
+    """
+
+    for_s: float = 1.0
+    node: str | None = None
+    kind: ClassVar[str] = "deletion-missed"
+    affects: ClassVar[tuple[str, ...]] = (OPERATOR, API)
+
+    async def prepare(self, world: World) -> State:
+        """The node, and a pod that is made for the purpose on one of the others."""
+        node = pick_node(world, self.node)
+        others = sorted(set(world.profiles) - {node})
+        if not others:
+            raise FaultError("deletion-missed needs two nodes at least")
+        await world.cluster.client.ensure(_PODS, _doomed(others[0]))
+        return {"target": node, "pod": _DOOMED}
+
+    async def inject(self, world: World, state: State) -> None:
+        """Pause, cut every watch, delete."""
+        world.operator.send(signal.SIGSTOP)
+        await world.cluster.api_server.stop()
+        await world.cluster.api_server.start()
+        await world.cluster.client.delete(f"{_PODS}/{state['pod']}", grace_s=0)
+        await remove(world, state["target"])
+
+    async def bitten(self, world: World, state: State) -> str:
+        """The node is gone while the operator is still paused."""
+        said = await evidence.node_gone(world.cluster, state["target"])
+        paused = world.operator.state()
+        if paused != "stopped":
+            raise FaultError(f"the operator is {paused}, not stopped")
+        return f"{said} while the operator is {paused}; the API server was restarted before"
+
+    async def heal(self, world: World, state: State) -> None:
+        """Let the operator go on; whatever else was harmed stays deleted."""
+        del state
+        if not world.cluster.api_server.child.running:
+            await world.cluster.api_server.start()
+        world.operator.send(signal.SIGCONT)
+
+    async def healed(self, world: World, state: State) -> None:
+        """The API server says it is ready."""
+        del state
+        await world.cluster.ready(_READY_DEADLINE_S)
+
+
+_DOOMED = "doomed"
+_PODS = "/api/v1/namespaces/default/pods"
+_READY_DEADLINE_S = 60.0
+
+
+def _doomed(node: str) -> dict[str, Any]:
+    requests = {"cpu": "700m", "memory": "256Mi"}
+    container = {"name": "main", "image": "traffic.invalid/pause:1", "resources": {"requests": requests}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": _DOOMED, "namespace": "default"},
+        "spec": {"nodeName": node, "containers": [container], "terminationGracePeriodSeconds": 0},
+    }
+
+
+async def _take(port: int) -> socket.socket:
+    """Take the port as soon as the operator's end has freed it."""
+
+    async def taken(progress: Progress) -> socket.socket | None:
+        with contextlib.suppress(OSError):
+            return evidence.listen_on(port)
+        progress.last = "still in use"
+        return None
+
+    return await until(f"port {port} to be taken", taken, deadline_s=_PORT_DEADLINE_S, interval_s=0.002)

@@ -1,0 +1,65 @@
+"""Every kind of harm a scenario can ask for (public names; the code is in `harness.fault`)."""
+
+from __future__ import annotations
+
+from harness.fault.apiserver import ApiServerHung, ApiServerKilled
+from harness.fault.base import Fault
+from harness.fault.datastore import (
+    Compacted,
+    DatastoreSlowed,
+    DatastoreStopped,
+    LeaderLost,
+    SpaceExhausted,
+)
+from harness.fault.discovery import DiscoveryBroken, DiscoveryPodDeleted, RegistryBroken, RegistryChanged
+from harness.fault.member import (
+    LeaderMoved,
+    MemberKilled,
+    MemberPartitioned,
+    MemberPaused,
+    MemberReplaced,
+    MemberSlowed,
+    QuorumLost,
+)
+from harness.fault.node import AllocatableChanged, NodeCordoned, NodeDeleted, NodeReplaced, NodeSilent, NodesJoin
+from harness.fault.operator import DeletionMissed, OperatorKilled, PortTaken, RegistryEarly
+from harness.fault.server import ServerKilled, ServerPaused
+from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
+from harness.fault.together import Together
+
+__all__ = [
+    "AllocatableChanged",
+    "ApiServerHung",
+    "ApiServerKilled",
+    "Compacted",
+    "ConnectionsExhausted",
+    "DatastoreSlowed",
+    "DatastoreStopped",
+    "DeletionMissed",
+    "DiscoveryBroken",
+    "DiscoveryPodDeleted",
+    "Fault",
+    "LeaderLost",
+    "LeaderMoved",
+    "MemberKilled",
+    "MemberPartitioned",
+    "MemberPaused",
+    "MemberReplaced",
+    "MemberSlowed",
+    "NodeCordoned",
+    "NodeDeleted",
+    "NodeReplaced",
+    "NodeSilent",
+    "NodesJoin",
+    "OperatorKilled",
+    "PortTaken",
+    "QuorumLost",
+    "RegistryBroken",
+    "RegistryChanged",
+    "RegistryEarly",
+    "ServerKilled",
+    "ServerPaused",
+    "SpaceExhausted",
+    "SqlReadOnly",
+    "Together",
+]

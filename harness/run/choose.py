@@ -1,0 +1,20 @@
+"""Which operator a campaign is about, from what the user said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.errors import UsageError
+from harness.operator.base import parse
+from harness.reference.defects import DEFECTS
+
+if TYPE_CHECKING:
+    from harness.operator.base import OperatorSpec
+
+
+def choose(operator: str, defect: str | None) -> OperatorSpec:
+    """The operator of `--operator` and `--defect`; raises UsageError naming the value that is not acceptable."""
+    spec = parse(operator, defect=defect)
+    if defect is not None and defect not in DEFECTS:
+        raise UsageError(f"--defect {defect} is not known", hint=f"one of {', '.join(DEFECTS)}")
+    return spec

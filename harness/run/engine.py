@@ -1,0 +1,386 @@
+"""One run from start to verdict, in the order of design section 4.
+
+Start the cluster and the operator; pass the gate; traffic, faults and observation side by side; heal; wait for
+convergence; put all evidence on disk; and only then judge it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import json
+import platform
+import time
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from harness import seed as seeds
+from harness.check.contract import PROMISES, judge_history
+from harness.clock import RunClock
+from harness.cluster import access, nodes
+from harness.cluster.base import POD_NAMESPACE
+from harness.cluster.datastore import DatastoreSpec
+from harness.cluster.embedded import EmbeddedCluster, Shape
+from harness.cluster.hardware import registry
+from harness.errors import PlatformError, UsageError, WaitTimeoutError
+from harness.fault import catalog
+from harness.fault.journal import Journal
+from harness.history import reader
+from harness.history.writer import HistoryWriter
+from harness.operator.base import OperatorConfig, OperatorSpec
+from harness.operator.process import OperatorProcess
+from harness.run.nemesis import Nemesis
+from harness.run.observe import WATCHED, LiveTruth, watch
+from harness.run.poll import Polling
+from harness.run.result import RunResult
+from harness.run.steady import Steady
+from harness.run.world import RunControl, RunWorld
+from harness.traffic.driver import Driver
+from harness.traffic.pods import NAMESPACES
+from harness.wait import interval, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+    from pathlib import Path
+
+    from harness.scenario import Scenario
+    from harness.toolchain import Toolchain
+
+GATE_QUIET_S = 0.5
+GATE_PATIENCE_S = 12.0
+"""When the gate looks whether only exceptions (`harness.run.steady`) are left: after TRUTH-5's and LABEL-1's 10 s."""
+
+GATE_LASTING_S = 2.0
+CONVERGE_EXTRA_S = 5.0
+"""How much longer than the objective convergence is awaited, so that a late recovery is measured, not only missed."""
+
+REGISTRY_DELAY_S = 1.0
+"""The registry is across the internet in life; one that answers at once is a scenario of its own (`RegistryEarly`)."""
+
+PLAN_FILE = "plan.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What every run of a campaign shares.
+
+    `out`: where bundles go, one directory for each run; `reproduce`: a command with {scenario}, {seed} and {datastore}
+    in it; `settle`: whether traffic ends with the same pods for the same seed, so that runs on several datastores
+    compare;
+    `phase`: told what the run is doing, for progress on a terminal; `datastore`: None for each scenario's usual one.
+    """
+
+    toolchain: Toolchain
+    operator: OperatorSpec
+    out: Path
+    seed: int
+    reproduce: str = "harness run -k {scenario} --seed {seed}"
+    phase: Callable[[str, str], None] = lambda _scenario, _phase: None
+    datastore: DatastoreSpec | None = None
+    settle: bool = False
+
+    def spec(self, scenario: Scenario) -> DatastoreSpec:
+        """The datastore of a run; raises UsageError when the scenario is not possible on the one asked for."""
+        spec = self.datastore or DatastoreSpec(scenario.possible_on[0])
+        if spec.kind not in scenario.possible_on:
+            raise UsageError(
+                f"{scenario.id} is not possible on {spec.kind}", hint=f"it is on {', '.join(scenario.possible_on)}"
+            )
+        return spec
+
+
+def run(scenario: Scenario, setup: Setup) -> RunResult:
+    """Run a scenario and judge it. Must be called from the main thread (children die with the thread that forked them).
+
+    Raises HarnessError when the run could not take place; whatever the operator does is in the result, never an
+    exception.
+    """
+    began = time.monotonic()
+    spec = setup.spec(scenario)
+    label = label_of(scenario, spec)
+    bundle = _make_bundle(setup.out, label)
+    asyncio.run(_Run(scenario, setup, bundle).carry_out())
+    ended = time.monotonic()
+    history = reader.read(bundle / "history.jsonl")
+    judgement = judge_history(history)
+    result = RunResult(
+        scenario=label,
+        seed=setup.seed,
+        operator=setup.operator.describe(),
+        versions=versions(setup.toolchain),
+        datastore=spec.kind,
+        judgement=judgement,
+        wall_s=time.monotonic() - began,
+        overhead_s=_overhead(history, ended - began) + (time.monotonic() - ended),
+        bundle=bundle,
+        reproduce=setup.reproduce.format(scenario=scenario.id, seed=setup.seed, datastore=spec.kind),
+    )
+    result.write()
+    return result
+
+
+def versions(toolchain: Toolchain) -> dict[str, str]:
+    """Versions of the harness, of Python and of every component."""
+    try:
+        own = version("inventory-harness")
+    except PackageNotFoundError:
+        own = "not installed"
+    return {"harness": own, "python": platform.python_version(), **toolchain.versions}
+
+
+def label_of(scenario: Scenario, spec: DatastoreSpec) -> str:
+    """How a run is called: the scenario's id, with the datastore where that is not the usual one."""
+    return scenario.id if spec.kind == scenario.possible_on[0] else f"{scenario.id}@{spec.kind}"
+
+
+def _make_bundle(out: Path, label: str) -> Path:
+    bundle = out / label
+    try:
+        bundle.mkdir(parents=True, exist_ok=False)
+        (bundle / "logs").mkdir()
+    except FileExistsError:
+        raise UsageError(
+            f"{bundle} exists already", hint="two scenarios have one id, or --out was used before"
+        ) from None
+    except OSError as exc:
+        raise PlatformError(
+            f"cannot write to {bundle}: {exc.strerror}", hint="choose a writable --out directory"
+        ) from exc
+    return bundle
+
+
+def _overhead(history: reader.History, wall_s: float) -> float:
+    """What the run took beyond the scenario itself (from the gate to the end)."""
+    gate, end = history.mark("gate-passed"), history.mark("end")
+    return wall_s - (end["t"] - gate["t"]) if gate and end else wall_s
+
+
+@dataclass(slots=True)
+class _Run:
+    scenario: Scenario
+    setup: Setup
+    bundle: Path
+    clock: RunClock = field(default_factory=RunClock)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def carry_out(self) -> None:
+        """Everything up to complete evidence on disk; always leaves nothing behind."""
+        self._write_plan()
+        history = HistoryWriter(self.bundle, self.clock)
+        try:
+            self._phase("starting the cluster")
+            history.add(
+                "run", scenario=self.scenario.as_json(), seed=self.setup.seed, operator=self.setup.operator.describe(),
+                versions=versions(self.setup.toolchain), started=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            )  # fmt: skip
+            cluster = await EmbeddedCluster.start(self.setup.toolchain, shape=self._cluster_shape())
+            history.add("mark", mark="cluster", detail=cluster.datastore.source)
+            try:
+                await self._on(cluster, history)
+            finally:
+                await self._cancel()
+                await cluster.stop(keep_logs=self.bundle / "logs")
+        finally:
+            history.close()
+
+    def _cluster_shape(self) -> Shape:
+        scenario = self.scenario
+        return Shape(
+            large=len(scenario.nodes) >= nodes.LARGE_CLUSTER,
+            datastore=self.setup.spec(scenario),
+            servers=scenario.servers,
+            pinned=scenario.pinned,
+            relayed=any(catalog.needs_relay(fault) for fault in scenario.faults),
+            quota_bytes=scenario.quota_mib << 20,
+        )
+
+    async def _on(self, cluster: EmbeddedCluster, history: HistoryWriter) -> None:
+        live = LiveTruth(history)
+        await self._shape(cluster, live)
+        operator = self._operator(cluster, history)
+        world = RunWorld(
+            cluster, RunControl(operator), seeds.stream(self.setup.seed, self.scenario.id, "nemesis"),
+            dict(self.scenario.nodes), live,
+        )  # fmt: skip
+        polling = Polling(history, operator.rest_url, operator.grpc_target)
+        steady = Steady(live, polling)
+        nemesis = Nemesis(world, history, Journal(self.bundle))
+        try:
+            await self._watch(cluster, live)
+            self._phase("starting the operator")
+            await operator.start()
+            for poller in (polling.rest, polling.query, polling.stream, polling.health):
+                self._spawn(poller())
+            if await self._gate(steady, cluster, history):
+                await self._harm(world, nemesis, history)
+                await self._converge(steady, history)
+            history.add("mark", mark="end", detail="")
+        finally:
+            for held in world.held.values():
+                held.close()
+            await self._cancel()
+            await operator.stop()
+
+    async def _shape(self, cluster: EmbeddedCluster, live: LiveTruth) -> None:
+        """Registry, hardware and nodes, in the order that leaves no moment without truth."""
+        content = registry()
+        await cluster.set_registry(content, delay_s=REGISTRY_DELAY_S)
+        live.record("registry", body=content)
+        bodies = {name: profile.hardware() for name, profile in self.scenario.nodes.items()}
+        await cluster.set_hardware(bodies)
+        for name, body in bodies.items():
+            live.record("hardware", node=name, hardware=body)
+        for namespace in NAMESPACES:
+            await access.namespace(cluster.client, namespace)
+        await nodes.create(cluster.client, self.scenario.nodes)
+        await nodes.wait_ready(cluster.client, self.scenario.nodes, deadline_s=30.0 + 0.05 * len(self.scenario.nodes))
+
+    def _operator(self, cluster: EmbeddedCluster, history: HistoryWriter) -> OperatorProcess:
+        config = OperatorConfig(
+            kubeconfig=cluster.operator_kubeconfig, rest_port=cluster.take_port(), grpc_port=cluster.take_port(),
+            registry_url=cluster.registry_url, namespace=POD_NAMESPACE,
+        )  # fmt: skip
+
+        def note(**fields: Any) -> None:
+            history.add("process", **fields)
+
+        return OperatorProcess(
+            self.setup.operator, config, self.bundle / "logs", cluster.env, note, self.scenario.supervised
+        )
+
+    async def _watch(self, cluster: EmbeddedCluster, live: LiveTruth) -> None:
+        listed = {resource: asyncio.Event() for resource in WATCHED}
+        for resource in WATCHED:
+            for client in cluster.watchers:
+                self._spawn(watch(client, resource, live, listed[resource]))
+        async with asyncio.timeout(30.0):
+            for event in listed.values():
+                await event.wait()
+
+    async def _gate(self, steady: Steady, cluster: EmbeddedCluster, history: HistoryWriter) -> bool:
+        """The steady state that will judge the end must hold at the start."""
+        self._phase("gate: waiting for the first true inventory")
+        began = history.add("mark", mark="gate", detail="")
+        what, deadline_s = "the operator's first true inventory", self.scenario.gate_deadline_s
+        try:
+            await self._agree(steady, min(GATE_PATIENCE_S, deadline_s), GATE_QUIET_S, what)
+        except WaitTimeoutError:
+            exceptions = await self._lasting(steady, cluster, began)
+            if exceptions is not None:
+                history.add("mark", mark="gate-passed", detail="with exceptions", excepted=exceptions)
+                return True
+            try:
+                await self._agree(steady, max(deadline_s - GATE_PATIENCE_S, 1.0), GATE_QUIET_S, what)
+            except WaitTimeoutError as exc:
+                history.add("mark", mark="gate-failed", detail=exc.what)
+                return False
+        history.add("mark", mark="gate-passed", detail="")
+        return True
+
+    async def _lasting(self, steady: Steady, cluster: EmbeddedCluster, began: float) -> list[dict[str, Any]] | None:
+        """What differs in the same way on two looks a while apart, when it may be excepted; it is then let pass."""
+
+        async def look() -> list[dict[str, Any]] | None:
+            served = (await cluster.discovery_stats())["served"]
+            return steady.exceptions(after_s=self.clock.now() - began, able=served)
+
+        first = await look()
+        await interval(GATE_LASTING_S)
+        second = await look()
+        if first is None or second is None or {str(e["field"]) for e in first} != {str(e["field"]) for e in second}:
+            return None
+        steady.let_pass(second)
+        return second
+
+    async def _harm(self, world: RunWorld, nemesis: Nemesis, history: HistoryWriter) -> None:
+        history.add("mark", mark="traffic-begin", detail="")
+        driver = self._driver(world, history)
+        traffic = self._spawn(driver.run()) if driver is not None else None
+        try:
+            if self.scenario.faults:
+                self._phase("harm: " + ", ".join(fault.kind for fault in self.scenario.faults))
+                await nemesis.run(self.scenario.faults, pause_s=self.scenario.pause_s)
+            else:
+                self._phase("observing")
+                await interval(self.scenario.observe_s)
+            if driver is not None:
+                await self._enough(driver)
+        finally:
+            history.add("mark", mark="final-heal", detail="")
+            await nemesis.heal_all()
+        if driver is not None and traffic is not None:
+            driver.stop()
+            await traffic
+            if self.setup.settle:
+                await driver.settle(seeds.stream(self.setup.seed, self.scenario.id, "settle"))
+        history.add("mark", mark="traffic-end", detail="")
+
+    def _driver(self, world: RunWorld, history: HistoryWriter) -> Driver | None:
+        if self.scenario.traffic is None:
+            return None
+
+        def note(**fields: Any) -> None:
+            history.add("op", **fields)
+
+        rng = seeds.stream(self.setup.seed, self.scenario.id, "traffic")
+        return Driver(world.cluster.client, self.scenario.traffic, world.profiles, rng, note)
+
+    async def _enough(self, driver: Driver) -> None:
+        """A fault that was over quickly is followed by traffic until there was enough of it to judge."""
+        with contextlib.suppress(WaitTimeoutError):  # too little traffic is judged: assumption TRAFFIC
+
+            async def counted(progress: Any) -> bool | None:
+                progress.last = f"{driver.ok} operations"
+                return driver.ok >= driver.churn.least or None
+
+            await until("enough traffic", counted, deadline_s=10.0 + 3 * driver.churn.least / driver.churn.rate)
+
+    async def _converge(self, steady: Steady, history: HistoryWriter) -> None:
+        self._phase("waiting for convergence")
+        harmed = bool(self.scenario.faults)
+        promises = {*self.scenario.promises, *(("RECOVER-1",) if harmed else ())}
+        usual = {promise: PROMISES[promise].objective_s for promise in promises if promise in PROMISES}
+        wanted = max({**usual, **self.scenario.objectives}.values())
+        try:
+            await self._agree(
+                steady, wanted + CONVERGE_EXTRA_S * harmed + self.scenario.quiet_s, self.scenario.quiet_s,
+                "the inventory to be true and stay true",
+            )  # fmt: skip
+        except WaitTimeoutError as exc:
+            history.add("mark", mark="not-converged", detail=exc.what)
+        else:
+            history.add("mark", mark="converged", detail="")
+
+    async def _agree(self, steady: Steady, deadline_s: float, quiet_s: float, awaited: str) -> None:
+        await until(awaited, steady.held_for(quiet_s), deadline_s=deadline_s, changed=steady.live.changed)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.append(task)
+        return task
+
+    async def _cancel(self) -> None:
+        """End the side tasks; one that died of its own error is reported by raising that error."""
+        tasks, self.tasks = self.tasks, []
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        for outcome in results:
+            if isinstance(outcome, Exception) and not isinstance(outcome, asyncio.CancelledError):
+                raise outcome
+
+    def _phase(self, text: str) -> None:
+        self.setup.phase(self.bundle.relative_to(self.setup.out).as_posix(), text)
+
+    def _write_plan(self) -> None:
+        body: Mapping[str, Any] = {
+            "scenario": self.scenario.as_json(),
+            "seed": self.setup.seed,
+            "datastore": self.setup.spec(self.scenario).kind,
+        }
+        try:
+            (self.bundle / PLAN_FILE).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+        except OSError as exc:
+            raise PlatformError(f"cannot write to {self.bundle}: {exc.strerror}") from exc

@@ -1,0 +1,114 @@
+"""What came out of a run, for tests, summaries and people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.bundle import VERDICTS_FILE
+from harness.check.contract import PROMISES, Judgement
+from harness.check.verdict import UNKNOWN, PromiseVerdict, Verdict
+from harness.errors import PlatformError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.scenario import Scenario
+
+
+def _text(promise: str) -> str:
+    known = PROMISES.get(promise)
+    return "not a promise of the contract" if known is None else known.text
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """The verdicts of one run and where its evidence lies.
+
+    `result["AVAIL-1"]` is the verdict on a promise; `explain()` is the text a failing test shows.
+    """
+
+    scenario: str
+    seed: int
+    operator: dict[str, str]
+    versions: dict[str, str]
+    judgement: Judgement
+    wall_s: float
+    overhead_s: float
+    bundle: Path
+    reproduce: str = ""
+    datastore: str = "etcd"
+    _by_id: dict[str, PromiseVerdict] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._by_id.update({verdict.promise: verdict for verdict in self.judgement.promises})
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of all: FAIL over UNKNOWN over PASS."""
+        return self.judgement.verdict
+
+    def promise(self, promise: str) -> PromiseVerdict:
+        """The verdict with its findings; raises UsageError for a promise that the scenario does not judge."""
+        if promise not in self._by_id:
+            raise UsageError(
+                f"scenario {self.scenario} does not judge {promise}",
+                hint=f"it judges {', '.join(self._by_id)}; add it to the scenario's promises",
+            )
+        return self._by_id[promise]
+
+    def __getitem__(self, promise: str) -> Verdict:
+        return self.promise(promise).verdict
+
+    def explain(self, promise: str | None = None) -> str:
+        """Promise, verdict, findings or reasons, seed, bundle, and the command that reproduces it."""
+        lines = [f"{self.scenario} on operator {self.operator.get('name')}"]
+        chosen = (
+            [self.promise(promise)] if promise else [v for v in self.judgement.promises if v.verdict.value != "PASS"]
+        )
+        for verdict in chosen:
+            lines.append(f"{verdict.promise} {verdict.verdict}: {_text(verdict.promise)}")
+            lines += [f"  {finding.text}" for finding in verdict.findings[:5]]
+            if len(verdict.findings) > 5:
+                lines.append(f"  … and {len(verdict.findings) - 5} findings more")
+            lines += [f"  cannot say: {reason}" for reason in verdict.reasons[:5]]
+        for assumption in self.judgement.assumptions:
+            if assumption.verdict is UNKNOWN:
+                lines += [f"{assumption.promise}: {reason}" for reason in assumption.reasons]
+        lines += [f"seed: {self.seed}", f"bundle: {self.bundle}"]
+        if self.reproduce:
+            lines.append(f"reproduce: {self.reproduce}")
+        return "\n".join(lines)
+
+    def as_json(self) -> dict[str, Any]:
+        """The scenario's entry in summary.json."""
+        return {
+            "id": self.scenario,
+            "verdict": str(self.verdict),
+            "seed": self.seed,
+            "datastore": self.datastore,
+            "wall_s": round(self.wall_s, 3),
+            "overhead_s": round(self.overhead_s, 3),
+            "recovery_s": None if self.judgement.recovery_s is None else round(self.judgement.recovery_s, 3),
+            **self.judgement.as_json(),
+            "bundle": str(self.bundle),
+            "reproduce": self.reproduce,
+        }
+
+    def write(self) -> Path:
+        """Write verdicts.json into the bundle."""
+        body = {"operator": self.operator, "versions": self.versions, **self.as_json()}
+        path = self.bundle / VERDICTS_FILE
+        try:
+            path.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        except OSError as exc:
+            raise PlatformError(
+                f"cannot write {path}: {exc.strerror}", hint="free some space or choose another --out"
+            ) from exc
+        return path
+
+
+Run = Callable[["Scenario"], RunResult]
+"""What the `run` fixture gives a test: carry out a scenario and judge it."""

@@ -1,0 +1,91 @@
+"""The part of a run that faults may touch (`harness.fault.base.World`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import random
+    import signal
+    import socket
+
+    from harness.cluster.embedded import EmbeddedCluster
+    from harness.cluster.hardware import NodeProfile
+    from harness.operator.process import OperatorProcess
+    from harness.run.observe import LiveTruth
+
+
+@dataclass(slots=True)
+class RunWorld:
+    """The part of a run that faults may touch."""
+
+    cluster: EmbeddedCluster
+    operator: RunControl
+    rng: random.Random
+    profiles: dict[str, NodeProfile]
+    live: LiveTruth
+    held: dict[int, socket.socket] = field(default_factory=dict)
+
+    async def set_hardware(self, node: str, profile: NodeProfile | None) -> None:
+        """Change a node's hardware and record it; None: the node is gone."""
+        body = None if profile is None else profile.hardware()
+        await self.cluster.set_hardware({node: body})
+        if profile is None:
+            self.profiles.pop(node, None)
+        else:
+            self.profiles[node] = profile
+        self.live.record("hardware", node=node, hardware=body)
+
+    async def set_registry(self, body: Any) -> None:
+        """Change the registry's content and record it."""
+        await self.cluster.set_registry(body)
+        self.live.record("registry", body=body)
+
+
+@dataclass(slots=True)
+class RunControl:
+    """What faults may do to the operator."""
+
+    process: OperatorProcess
+
+    @property
+    def supervised(self) -> bool:
+        """Whether an exit is followed by a start."""
+        return self.process.supervised
+
+    @property
+    def running(self) -> bool:
+        """Whether the process exists now."""
+        return self.process.running
+
+    @property
+    def rest_port(self) -> int:
+        """Its REST port."""
+        return self.process.config.rest_port
+
+    @property
+    def grpc_port(self) -> int:
+        """Its gRPC port."""
+        return self.process.config.grpc_port
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to its process, if there is one."""
+        if self.process.child is not None:
+            self.process.child.send(number)
+
+    def state(self) -> str:
+        """The kernel's word for its process, or gone."""
+        return self.process.child.state() if self.process.child is not None else "gone"
+
+    async def start(self) -> None:
+        """Start it."""
+        await self.process.start()
+
+    async def kill(self) -> None:
+        """SIGKILL it."""
+        await self.process.kill()
+
+    async def interrupt(self) -> int:
+        """SIGINT it and wait for its end; the exit code."""
+        return await self.process.interrupt()

@@ -1,0 +1,160 @@
+"""A scenario: frozen data that says what is there, what harm is done, and which promises are judged."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.cluster.datastore import ETCD3, KINDS
+from harness.cluster.hardware import NodeProfile
+from harness.cluster.nodes import check_name
+from harness.errors import UsageError
+from harness.fault import catalog
+from harness.fault.together import parts
+from harness.traffic.pods import Churn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.fault.base import Fault
+
+DEFAULT_PROFILE = NodeProfile(gpu="a100", gpus=4)
+
+
+def simulated(count: int, profile: NodeProfile = DEFAULT_PROFILE, *, prefix: str = "worker") -> dict[str, NodeProfile]:
+    """`count` nodes named PREFIX-1, PREFIX-2, …; raises UsageError for a count out of range."""
+    if not 0 <= count <= 5000:
+        raise UsageError(f"{count} nodes are out of range", hint="0 to 5000")
+    return {f"{prefix}-{index}": profile for index in range(1, count + 1)}
+
+
+def named(*names: str, profile: NodeProfile = DEFAULT_PROFILE) -> dict[str, NodeProfile]:
+    """Nodes with the given names."""
+    return {check_name(name): profile for name in names}
+
+
+def name_of_length(length: int) -> str:
+    """A valid node name of exactly that many characters: labels of at most 63, joined by dots."""
+    if not 1 <= length <= 253:
+        raise UsageError(f"a node name of {length} characters is not possible", hint="1 to 253")
+    pattern = ("n" + "ode-with-a-very-long-name-" * 3)[:62] + "z"
+    text = ".".join([pattern] * 4)[:length]
+    if text.endswith("."):
+        return text[:-3] + "z.z"  # a letter in the dot's place would make a label of 64
+    return text[:-1] + "z" if text.endswith("-") else text
+
+
+def two_sizes() -> dict[str, NodeProfile]:
+    """The usual small cluster: a GPU node, another kind of GPU node, and one without GPUs."""
+    return {
+        "worker-1": NodeProfile(gpu="a100", gpus=4),
+        "worker-2": NodeProfile(cpus=32, memory_mib=131072, gpu="rtx4090", gpus=2),
+        "worker-3": NodeProfile(cpus=8, memory_mib=16384),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What one run does.
+
+    `id`: "conformance/…" or "chaos/…", unique; `promises`: ids of contract.md part B that the run judges; `faults`
+    are injected one after another, `pause_s` apart; `traffic` None: the cluster is left alone; `objectives`: seconds
+    by promise, where they differ from the contract's (the scenario's docstring says why); `supervised`: the operator
+    is started again when it exits, as in a Deployment; `quiet_s`: how long report and truth must agree before the
+    operator counts as recovered; `names`: node names that NAMES-1 is about; `observe_s`: how long to look when there
+    are no faults.
+
+    `datastores`: the kinds on which the scenario makes sense, the one it runs on unless told otherwise first (those on
+    which one of its faults is not possible are left out); `servers`: 1, or 3, each with an etcd member; `pinned`: the
+    operator is given the first server's address, not the balanced one; `quota_mib`: etcd's size limit, 0 for its own.
+    """
+
+    id: str
+    promises: tuple[str, ...]
+    nodes: Mapping[str, NodeProfile] = field(default_factory=two_sizes)
+    faults: tuple[Fault, ...] = ()
+    traffic: Churn | None = field(default_factory=Churn)
+    objectives: Mapping[str, float] = field(default_factory=dict)
+    supervised: bool = False
+    quiet_s: float = 2.0
+    pause_s: float = 1.0
+    observe_s: float = 4.0
+    names: tuple[str, ...] = ()
+    gate_deadline_s: float = 30.0
+    datastores: tuple[str, ...] = KINDS
+    servers: int = 1
+    pinned: bool = False
+    quota_mib: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.id or any(part in {"", ".", ".."} for part in self.id.split("/")):
+            raise UsageError(f"scenario id {self.id!r} is not usable", hint="like 'chaos/api-server-killed'")
+        if not self.promises:
+            raise UsageError(f"scenario {self.id} judges no promise", hint="name at least one in promises=(…)")
+        for name in self.nodes:
+            check_name(name)
+        for fault in self.faults:
+            catalog.check(fault)
+        self._check_cluster()
+        for name, value in (
+            ("quiet_s", self.quiet_s), ("pause_s", self.pause_s), ("observe_s", self.observe_s),
+            ("gate_deadline_s", self.gate_deadline_s),
+            *((f"objectives[{key}]", value) for key, value in self.objectives.items()),
+        ):  # fmt: skip
+            if not 0 <= value <= 600:
+                raise UsageError(f"scenario {self.id}: {name}={value:g} is out of range", hint="0 to 600 seconds")
+
+    def _check_cluster(self) -> None:
+        if unknown := [kind for kind in self.datastores if kind not in KINDS]:
+            raise UsageError(
+                f"scenario {self.id}: datastore {unknown[0]!r} is not known", hint=f"one of {', '.join(KINDS)}"
+            )
+        if self.servers not in {1, 3}:
+            raise UsageError(f"scenario {self.id}: servers={self.servers} is out of range", hint="1 or 3")
+        if not 0 <= self.quota_mib <= 8192:
+            raise UsageError(f"scenario {self.id}: quota_mib={self.quota_mib} is out of range", hint="0 to 8192 MiB")
+        kinds = {part.kind for fault in self.faults for part in parts(fault)}
+        if self.servers == 1 and (alone := sorted(kinds & catalog.OF_SERVERS)):
+            raise UsageError(f"scenario {self.id}: {alone[0]} needs several servers", hint="servers=3")
+        if not self.quota_mib and "space-exhausted" in kinds:
+            raise UsageError(f"scenario {self.id}: space-exhausted needs a size limit", hint="quota_mib=32")
+        if not self.possible_on:
+            raise UsageError(
+                f"scenario {self.id}: no datastore is left on which its faults and servers are possible",
+                hint=f"datastores={', '.join(self.datastores)}, servers={self.servers}",
+            )
+
+    @property
+    def possible_on(self) -> tuple[str, ...]:
+        """The kinds of datastore on which it can be run, the usual one first."""
+        kinds = self.datastores if self.servers == 1 else tuple(kind for kind in self.datastores if kind == ETCD3)
+        for fault in self.faults:
+            kinds = catalog.possible_on(fault, kinds)
+        return kinds
+
+    def with_nodes(self, nodes: Mapping[str, NodeProfile]) -> Scenario:
+        """The same scenario on other nodes."""
+        return dataclasses.replace(self, nodes=dict(nodes))
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan: everything that, with the seed, repeats the run."""
+        return {
+            "id": self.id,
+            "promises": list(self.promises),
+            "nodes": {name: dataclasses.asdict(profile) for name, profile in self.nodes.items()},
+            "faults": [catalog.to_json(fault) for fault in self.faults],
+            "traffic": None if self.traffic is None else dataclasses.asdict(self.traffic),
+            "min_ops": 0 if self.traffic is None else self.traffic.least,
+            "objectives": dict(self.objectives),
+            "supervised": self.supervised,
+            "quiet_s": self.quiet_s,
+            "pause_s": self.pause_s,
+            "observe_s": self.observe_s,
+            "names": list(self.names),
+            "gate_deadline_s": self.gate_deadline_s,
+            "datastores": list(self.datastores),
+            "servers": self.servers,
+            "pinned": self.pinned,
+            "quota_mib": self.quota_mib,
+        }

@@ -1,0 +1,1 @@
+"""Traffic: what we do to the cluster, all the time, while faults act."""
