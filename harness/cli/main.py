@@ -1,0 +1,49 @@
+"""The `harness` command."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from harness.cli.bench import bench
+from harness.cli.cluster import cluster
+from harness.cli.doctor import doctor
+from harness.cli.run import run
+from harness.cli.sweep import sweep
+from harness.cli.toolchain import toolchain
+from harness.errors import HarnessError
+
+CANNOT_RUN = 3
+"""Exit code when the harness itself could not do what was asked; 0 to 2 are verdicts (all PASS, a FAIL, an UNKNOWN)."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="inventory-harness", prog_name="harness")
+def cli() -> None:
+    """Chaos and conformance harness for Kubernetes inventory operators."""
+
+
+for command in (run, cluster, bench, toolchain, doctor, sweep):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; every expected failure is one clear message and exit code 3."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as exc:
+        exc.show()
+        sys.exit(CANNOT_RUN)
+    except HarnessError as exc:
+        click.echo(f"harness: {exc}", err=True)
+        sys.exit(CANNOT_RUN)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

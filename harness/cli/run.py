@@ -1,0 +1,271 @@
+"""`harness run`: run scenarios, show how they go, print verdicts, and say them by the exit code."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import psutil
+from rich.console import Console
+
+from harness import seed as seeds
+from harness.bundle import DATASTORE_VARIABLE, SUMMARY_FILE, SUMMARY_TEXT_FILE
+from harness.cli.progress import Board
+from harness.cli.toolchain import bring
+from harness.cluster import datastore as datastores
+from harness.errors import HarnessError, PlatformError, UsageError
+from harness.operator.base import REFERENCE
+from harness.process import rundir
+from harness.process.shim import command
+from harness.run.choose import choose
+from harness.run.preflight import preflight
+from harness.toolchain import DEFAULT_KUBERNETES
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+ALL_PASS, A_FAIL, AN_UNKNOWN, CANNOT_RUN, INTERRUPTED = 0, 1, 2, 3, 130
+_PYTEST_INTERRUPTED, _PYTEST_NO_TESTS = 2, 5
+_END_DEADLINE_S = 30.0
+LOG_FILE = "pytest.log"
+_STACK_BYTES = 1 << 30
+"""One control plane with its operator and its test process takes about 650 MiB."""
+
+_WORKERS_MOST = 8
+
+
+@click.command()
+@click.option(
+    "-k", "expression", default="", metavar="EXPR", help="Only scenarios whose id or test name matches (as pytest -k)."
+)
+@click.option("-m", "marks", default="", metavar="MARKS", help="Only tests with these marks, such as quick.")
+@click.option(
+    "--operator", default=REFERENCE, show_default=True, metavar="PATH", help="'reference', or an operator's binary."
+)
+@click.option(
+    "--defect", default=None, metavar="NAME", help="Make the reference operator a saboteur (docs/saboteurs.md)."
+)
+@click.option(
+    "--seed", type=int, default=None, metavar="N", help="Seed of every random choice; the default is a new one."
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="Write the summary here too.",
+)
+@click.option(
+    "-n",
+    "workers",
+    type=click.IntRange(1, 64),
+    default=None,
+    help="Scenarios at a time [two for each core, at most 8, fewer where memory is short].",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="DIR",
+    help="Bundles and reports [reports/out/<run>].",
+)
+@click.option(
+    "--datastore",
+    default="",
+    envvar=DATASTORE_VARIABLE,
+    metavar="KIND[,KIND]",
+    help="etcd, etcd3, sqlite, postgres, mysql, the URL of a SQL server, or all [the scenarios usual on etcd].",
+)
+@click.option("--kubernetes", default=DEFAULT_KUBERNETES, show_default=True, help="Version of the control plane.")
+def run(
+    *,
+    expression: str,
+    marks: str,
+    operator: str,
+    defect: str | None,
+    seed: int | None,
+    json_file: Path | None,
+    workers: int | None,
+    out: Path | None,
+    datastore: str,
+    kubernetes: str,
+) -> int:
+    """Run scenarios on a real control plane and judge the operator's promises.
+
+    Exit code: 0 all PASS, 1 a FAIL, 2 an UNKNOWN, 3 the harness itself could not run.
+    """
+    spec = choose(operator, defect)
+    number = seeds.check(seed) if seed is not None else seeds.fresh()
+    stores = datastores.parse_many(datastore) if datastore else ()
+    suite = suite_root()
+    console = Console()
+    directory = make_out(out)
+    tools = bring(kubernetes, also=sorted({part for store in stores for part in store.components}))
+    if spec.sha256:
+        console.print(f"looking at the operator {spec.name} (sha256 {spec.sha256[:12]}…)")
+        preflight(spec, tools)
+    arguments = [
+        sys.executable, "-m", "pytest", str(suite / "scenarios"), f"--rootdir={suite}", "-c", str(suite / "tox.ini"),
+        "-q", "-n", str(workers or usual_workers()), "--dist=worksteal", f"--operator={operator}", f"--seed={number}",
+        f"--out={directory}",
+        f"--kubernetes={kubernetes}", "-p", "no:cacheprovider",
+        *(["-k", expression] if expression else []),
+        *(["-m", marks] if marks else []),
+        *([f"--defect={defect}"] if defect else []),
+    ]  # fmt: skip
+    status = _follow(arguments, suite, directory, console, datastore)
+    return _conclude(status, directory, json_file, console)
+
+
+def usual_workers() -> int:
+    """How many scenarios run at a time unless told otherwise: one waits about half of its time."""
+    room = psutil.virtual_memory().available // _STACK_BYTES
+    return max(1, min(2 * len(os.sched_getaffinity(0)), room, _WORKERS_MOST))
+
+
+def suite_root() -> Path:
+    """Where scenarios, fixtures and conftest.py are: the current checkout, the harness's own, or the installed copy."""
+    package = Path(__file__).resolve().parents[1]
+    for candidate in (Path.cwd(), package.parent, package / "_suite"):
+        if (
+            (candidate / "conftest.py").is_file()
+            and (candidate / "scenarios").is_dir()
+            and (candidate / "fixtures").is_dir()
+        ):
+            return candidate
+    raise PlatformError(
+        "the scenario suite is not installed", hint="install the whole distribution, or run from a checkout"
+    )
+
+
+def make_out(given: Path | None) -> Path:
+    """The campaign's directory; raises UsageError or PlatformError when it cannot be used."""
+    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
+    path = (given or Path("reports") / "out" / f"{stamp}-{secrets.token_hex(2)}").resolve()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()):
+            raise UsageError(
+                f"--out {given}: the directory is not empty", hint="give a new one; nothing is overwritten"
+            )
+        (path / LOG_FILE).touch()
+    except OSError as exc:
+        raise PlatformError(
+            f"cannot write to {path}: {exc.strerror}", hint="choose a writable --out directory"
+        ) from exc
+    return path
+
+
+def _follow(arguments: list[str], suite: Path, out: Path, console: Console, datastore: str) -> int:
+    """Run pytest and show its progress until it ends; an interrupt is handed on, and its end awaited."""
+    environment = {**os.environ, "FORCE_COLOR": "1"} if console.is_terminal else dict(os.environ)
+    environment["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(Path(__file__).resolve().parents[2]), environment.get("PYTHONPATH", "")])
+    )
+    environment[DATASTORE_VARIABLE] = datastore
+    with (out / LOG_FILE).open("wb") as log:
+        child = subprocess.Popen(
+            command(arguments), cwd=suite, stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+        )
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with Board(out, console) as board:
+            while (status := _wait(child)) is None:
+                board.refresh()
+            board.refresh()
+    except KeyboardInterrupt:
+        _end(child)
+        rundir.sweep()
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    return status
+
+
+def _wait(child: subprocess.Popen[bytes]) -> int | None:
+    try:
+        return child.wait(timeout=0.25)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Let pytest tear down in order; after a while kill it: its children die with it."""
+    child.send_signal(signal.SIGTERM)  # pytest hands it on to its workers (fixtures.campaign), a SIGINT it would not
+    try:
+        child.wait(timeout=_END_DEADLINE_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _conclude(status: int, out: Path, json_file: Path | None, console: Console) -> int:
+    """Print what the campaign wrote, copy its summary, and turn both into the exit code."""
+    summary = _summary(out)
+    if summary is None or not (summary["scenarios"] or summary.get("errors")):
+        log = (out / LOG_FILE).read_text(encoding="utf-8", errors="replace")
+        if status == _PYTEST_NO_TESTS:
+            raise UsageError(
+                "no scenario matches",
+                hint="see the names with: pytest scenarios --collect-only -q; some need --datastore etcd3, or all",
+            )
+        raise HarnessError(
+            f"no scenario could be run (pytest ended with {status}):\n{log[-3000:]}",
+            hint=f"the whole log is {out / LOG_FILE}",
+        )
+    text = out / SUMMARY_TEXT_FILE
+    if text.is_file():
+        console.file.write(text.read_text(encoding="utf-8"))
+        console.file.flush()
+    if json_file is not None:
+        try:
+            shutil.copyfile(out / SUMMARY_FILE, json_file)
+        except OSError as exc:
+            raise PlatformError(f"cannot write {json_file}: {exc.strerror}") from exc
+    return exit_code(status, summary)
+
+
+def _summary(out: Path) -> dict[str, Any] | None:
+    try:
+        body: dict[str, Any] = json.loads((out / SUMMARY_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, json.JSONDecodeError) as exc:
+        raise PlatformError(f"cannot read {out / SUMMARY_FILE}: {exc}") from exc
+    return body
+
+
+def exit_code(status: int, summary: dict[str, Any]) -> int:
+    """0 all PASS, 1 a FAIL, 2 an UNKNOWN, 3 the harness itself could not run all of it, 130 interrupted.
+
+    `status` is pytest's. A run that pytest calls failed although every verdict is PASS is the harness's own failure.
+    Different final inventories of one scenario on several datastores are a FAIL; where it cannot be said whether they
+    are the same, and all else is well, that is an UNKNOWN.
+    """
+    verdicts = {scenario["verdict"] for scenario in summary["scenarios"]}
+    compared = {item["same_inventory"] for item in summary.get("differential", ()) if len(item["datastores"]) > 1}
+    if status == _PYTEST_INTERRUPTED:
+        return INTERRUPTED
+    if "FAIL" in verdicts or False in compared:
+        return A_FAIL
+    if summary.get("errors") or status not in {0, 1}:
+        return CANNOT_RUN
+    if "UNKNOWN" in verdicts or not verdicts:
+        return AN_UNKNOWN
+    if status:
+        return CANNOT_RUN
+    return AN_UNKNOWN if None in compared else ALL_PASS

@@ -1,0 +1,1 @@
+"""Renderers: what came out of a campaign, for people and for programs. They judge nothing."""

@@ -1,0 +1,112 @@
+"""The summary as Markdown, for a pull request or an issue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.check.verdict import FAIL, PASS
+from reports import words
+from reports.disk import replace_text
+from reports.visible import count, fenced, line, markdown, seconds, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from reports.campaign import Campaign, Run
+
+REPORT = "report.md"
+
+
+def write_markdown(campaign: Campaign) -> Path:
+    """Write OUT/report.md; raises PlatformError when that is not possible."""
+    return replace_text(campaign.out / REPORT, render(campaign))
+
+
+def render(campaign: Campaign) -> str:
+    """The whole report."""
+    return "\n".join(_lines(campaign)) + "\n"
+
+
+def _lines(campaign: Campaign) -> Iterator[str]:
+    who = markdown(campaign.operator.get("name", "not known"))
+    yield f"# {words.badge(campaign.verdict)}: inventory operator {who}"
+    yield ""
+    yield f"{words.size(campaign)}: {words.totals(campaign)}."
+    yield ""
+    yield "| scenario | promises kept | not kept | verdict | true again | wall |"
+    yield "|---|---|---|---|---:|---:|"
+    for run in campaign.runs:
+        kept = sum(1 for promise in run.promises if promise.verdict is PASS)
+        others = ", ".join(f"{words.SIGN[p.verdict]} {markdown(p.promise)}" for p in run.not_passed)
+        yield (
+            f"| {markdown(run.id)} | {kept} of {len(run.promises)} | {others} | {words.state(run)} "
+            f"| {words.recovery(run)} | {seconds(run.wall_s)} |"
+        )
+    yield from _compared(campaign)
+    for run in campaign.runs:
+        if run.error is not None or run.verdict is not PASS:
+            yield from _explain(run)
+    yield from _about(campaign)
+
+
+def _compared(campaign: Campaign) -> Iterator[str]:
+    kinds = words.columns(campaign)
+    if kinds:
+        yield ""
+        yield "## The same scenarios on several datastores"
+        yield ""
+        yield f"| scenario | {' | '.join(markdown(kind) for kind in kinds)} | slowest / fastest | final inventory |"
+        yield f"|---|{'---|' * len(kinds)}---:|---|"
+    for item in campaign.comparisons:
+        cells = " | ".join(words.cell(campaign, item, kind) for kind in kinds)
+        yield f"| {markdown(item.scenario)} | {cells} | {words.ratio(item)} | {words.same(item)} |"
+    said = [f"{item.scenario}: {shortened(text)}" for item in campaign.comparisons for text in words.contrasts(item)]
+    said += words.left_out(campaign.not_applicable)
+    if said:
+        yield ""
+    for text in said:
+        yield f"- {markdown(text)}"
+
+
+def _explain(run: Run) -> Iterator[str]:
+    yield ""
+    yield f"## {words.state(run)}: {markdown(run.id)}"
+    yield ""
+    if run.error is not None:
+        yield f"- {markdown(run.error.error)}"
+        if run.error.hint:
+            yield f"- hint: {markdown(run.error.hint)}"
+    for promise in run.promises:
+        if promise.verdict is not FAIL:
+            continue
+        yield f"- **{markdown(promise.promise)}** FAIL: {markdown(words.promise_text(run, promise.promise))}"
+        most = words.SHOWN_FINDINGS
+        for finding in promise.findings[:most]:
+            yield f"  - {markdown(finding.text)}"
+        if len(promise.findings) > most:
+            yield f"  - … and {len(promise.findings) - most} more"
+    doubts, more = words.main_doubts(run)
+    for doubt in doubts:
+        yield f"- {markdown(words.unsaid(run, doubt))}: {markdown(shortened(doubt.reason))}"
+    if more:
+        yield f"- … and {count(more, 'doubt')} more"
+    yield f"- datastore {markdown(words.datastore(run))}"
+    yield f"- seed {run.seed if run.seed is not None else 'not known'}, bundle {markdown(str(run.bundle))}"
+    if run.reproduce:
+        yield ""
+        yield fenced(line(run.reproduce))
+
+
+def _about(campaign: Campaign) -> Iterator[str]:
+    versions = [f"{key} {value}" for key, value in campaign.versions.items()]
+    machine = [f"{key} {value}" for key, value in campaign.machine.items()]
+    yield ""
+    when = markdown(campaign.started) or "at a time not known"
+    yield f"Started {when}; {markdown(', '.join([*versions, *machine]))}."
+    if campaign.problems:
+        yield ""
+        yield "Files that are missing or damaged:"
+        yield ""
+        for problem in campaign.problems:
+            yield f"- {markdown(problem)}"
