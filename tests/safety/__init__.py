@@ -1,0 +1,1 @@
+"""Killing the harness at any moment leaves nothing behind."""

@@ -1,0 +1,103 @@
+"""`harness run`: its exit codes, its directory, and how much it runs at a time."""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from harness.cli.run import A_FAIL, ALL_PASS, AN_UNKNOWN, CANNOT_RUN, INTERRUPTED, exit_code, make_out, usual_workers
+from harness.errors import PlatformError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def summary(*verdicts: str, errors: int = 0, same: tuple[bool | None, ...] = ()) -> dict[str, Any]:
+    """A summary with these verdicts, runs that could not take place, and comparisons of two datastores."""
+    compared: list[dict[str, Any]] = [
+        {"same_inventory": value, "datastores": {"etcd": {}, "sqlite": {}}} for value in same
+    ]
+    return {
+        "scenarios": [{"verdict": verdict} for verdict in verdicts],
+        "errors": [{}] * errors,
+        "differential": compared,
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (0, summary("PASS", "PASS"), ALL_PASS),
+        (1, summary("PASS", "FAIL", "UNKNOWN"), A_FAIL),
+        (1, summary("PASS", "UNKNOWN"), AN_UNKNOWN),
+        (0, summary("UNKNOWN"), AN_UNKNOWN),
+        (1, summary("FAIL", errors=1), A_FAIL),
+        (1, summary("PASS", errors=1), CANNOT_RUN),
+        (1, summary("UNKNOWN", errors=1), CANNOT_RUN),
+        (1, summary("PASS"), CANNOT_RUN),
+        (0, summary(), AN_UNKNOWN),
+        (3, summary("PASS"), CANNOT_RUN),
+        (4, summary("UNKNOWN"), CANNOT_RUN),
+        (2, summary("FAIL"), INTERRUPTED),
+    ],
+)
+def test_the_exit_code_says_the_worst(status: int, body: dict[str, Any], code: int) -> None:
+    """FAIL outranks what could not run, which outranks UNKNOWN; only a clean end with PASS alone is 0."""
+    assert exit_code(status, body) == code
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (0, summary("PASS", same=(True, True)), ALL_PASS),
+        (0, summary("PASS", same=(True, False, None)), A_FAIL),
+        (1, summary("UNKNOWN", errors=1, same=(False,)), A_FAIL),
+        (2, summary("PASS", same=(False,)), INTERRUPTED),
+        (0, summary("PASS", same=(True, None)), AN_UNKNOWN),
+        (1, summary("PASS", "FAIL", same=(None,)), A_FAIL),
+        (1, summary("PASS", errors=1, same=(None,)), CANNOT_RUN),
+        (1, summary("PASS", same=(None,)), CANNOT_RUN),
+    ],
+)
+def test_different_inventories_are_a_failure(status: int, body: dict[str, Any], code: int) -> None:
+    """A difference between datastores is 1; what cannot be compared is 2, and only where all else is well."""
+    assert exit_code(status, body) == code
+
+
+def test_a_scenario_on_one_datastore_needs_no_comparison() -> None:
+    """Where a scenario is possible on one datastore alone there is nothing to compare, and nothing to doubt."""
+    body = summary("PASS", same=(True,))
+    body["differential"].append({"same_inventory": None, "datastores": {"etcd3": {}}})
+
+    assert exit_code(0, body) == ALL_PASS
+
+
+@pytest.mark.parametrize(("cores", "free_gib", "workers"), [(2, 23, 4), (2, 3, 3), (1, 0, 1), (4, 64, 8), (64, 256, 8)])
+def test_as_many_at_a_time_as_cores_and_memory_allow(
+    cores: int, free_gib: int, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two for each core, one for each free GiB, at least one and at most eight."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(cores)))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free_gib << 30))
+
+    assert usual_workers() == workers
+
+
+def test_an_output_directory_that_is_in_use_is_refused(tmp_path: Path) -> None:
+    """Nothing of an earlier campaign is overwritten."""
+    (tmp_path / "summary.json").write_text("{}", encoding="utf-8")
+
+    with pytest.raises(UsageError, match="not empty"):
+        make_out(tmp_path)
+
+
+def test_an_output_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """A file stands where the directory should be."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(PlatformError, match=r"cannot write to .*file/out"):
+        make_out(tmp_path / "file" / "out")

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.cluster.control import ControlSocket
+from harness.cluster.egress import Behaviour, Egress
+from harness.cluster.sidecar import PodLocator, Registry, Sidecar
+from harness.errors import ApiError, ApiUnavailableError, ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+
+async def nowhere(_namespace: str, _pod: str) -> str | None:
+    """No pod is anywhere."""
+    return None
+
+
+@pytest.fixture
+def sidecar() -> Sidecar:
+    """A helper without nodes."""
+    return Sidecar(Egress(nowhere), Registry())
+
+
+def test_hardware_comes_and_goes(sidecar: Sidecar) -> None:
+    """One node or many are set at once; null takes a node's hardware away."""
+    assert sidecar.command({"do": "hardware-many", "body": {"a": {"cpu": 1}, "b": {"cpu": 2}}}) == {"ok": True}
+    sidecar.command({"do": "hardware", "node": "a", "body": None})
+    sidecar.command({"do": "hardware", "node": "c", "body": {"cpu": 3}})
+
+    assert sidecar.egress.hardware == {"b": {"cpu": 2}, "c": {"cpu": 3}}
+
+
+def test_behaviour_is_set_for_one_node_or_all(sidecar: Sidecar) -> None:
+    """The delay is none unless it is given."""
+    sidecar.command({"do": "behaviour", "node": "*", "mode": "hang"})
+    sidecar.command({"do": "behaviour", "node": "a", "mode": "answer", "delay_s": 2})
+
+    assert sidecar.egress.behaviour == {"*": Behaviour("hang", 0.0), "a": Behaviour("answer", 2.0)}
+
+
+def test_the_registrys_content_outlives_its_fault(sidecar: Sidecar) -> None:
+    """A command without a body changes the behaviour only."""
+    sidecar.command({"do": "registry", "body": {"10de": {}}})
+    sidecar.command({"do": "registry", "mode": "error"})
+    assert (sidecar.registry.body, sidecar.registry.mode) == ({"10de": {}}, "error")
+
+    sidecar.command({"do": "registry"})
+    assert sidecar.registry.mode == "answer"
+
+
+def test_stats_count_answers_and_faults_met(sidecar: Sidecar) -> None:
+    """The evidence of faults is read from here."""
+    sidecar.egress.served["a"] = 3
+    sidecar.egress.misbehaved = 2
+    sidecar.registry.served = 5
+
+    assert sidecar.command({"do": "stats"}) == {"ok": True, "served": {"a": 3}, "misbehaved": 2, "registry": 5}
+
+
+def test_an_unknown_command_is_refused(sidecar: Sidecar) -> None:
+    """The answer names it."""
+    assert sidecar.command({"do": "dance"}) == {"error": "unknown command 'dance'"}
+
+
+def over(sidecar: Sidecar, directory: Path, story: Callable[[ControlSocket], Awaitable[Any]]) -> Any:
+    """Play the story over a real control socket."""
+
+    async def play() -> Any:
+        server = await asyncio.start_unix_server(sidecar.control, directory / "control.sock")
+        control = ControlSocket(directory / "control.sock", "the helper")
+        try:
+            return await story(control)
+        finally:
+            control.close()
+            server.close()
+
+    return asyncio.run(play())
+
+
+def test_commands_travel_over_the_socket(sidecar: Sidecar, tmp_path: Path) -> None:
+    """Several commands at once on one connection are answered each with its own answer."""
+
+    async def story(control: ControlSocket) -> Any:
+        return await asyncio.gather(
+            control.command(do="hardware", node="a", body={}), control.command(do="stats"), control.command(do="ping")
+        )
+
+    answers = over(sidecar, tmp_path, story)
+
+    assert [set(answer) for answer in answers] == [{"ok"}, {"ok", "served", "misbehaved", "registry"}, {"ok"}]
+    assert sidecar.egress.hardware == {"a": {}}
+
+
+def test_a_refused_command_is_an_error_here(sidecar: Sidecar, tmp_path: Path) -> None:
+    """The error names the command."""
+    with pytest.raises(ClusterError, match="refused dance: unknown command"):
+        over(sidecar, tmp_path, lambda control: control.command(do="dance"))
+
+
+def test_a_helper_that_is_gone_is_an_error(tmp_path: Path) -> None:
+    """The error names what could not be asked."""
+    with pytest.raises(ClusterError, match=r"does not answer \(ping\)"):
+        asyncio.run(ControlSocket(tmp_path / "control.sock", "the helper").command(do="ping"))
+
+
+class Lookup:
+    """Stands for the API server's client: gives what it is told to."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+
+    async def get(self, _path: str, **_options: Any) -> Any:
+        """The next answer, raised when it is an error."""
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("second", "node"),
+    [
+        (ApiUnavailableError("away"), "n1"),
+        (ApiError("broken", status=500), "n1"),
+        (ApiError("gone", status=404), None),
+        ({"spec": {"nodeName": "n2"}}, "n2"),
+        ({"spec": {}}, None),
+    ],
+)
+def test_a_pods_node_is_remembered_while_nobody_can_be_asked(second: Any, node: str | None) -> None:
+    """The API server's word counts; while it is away the last word does."""
+    locator = PodLocator(Lookup({"spec": {"nodeName": "n1"}}, second))  # type: ignore[arg-type]
+
+    async def story() -> tuple[str | None, str | None]:
+        return await locator.node_of("ns", "pod"), await locator.node_of("ns", "pod")
+
+    assert asyncio.run(story()) == ("n1", node)

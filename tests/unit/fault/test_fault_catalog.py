@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import faults
+from harness.cluster.datastore import KINDS as DATASTORES
+from harness.cluster.hardware import NodeProfile
+from harness.errors import UsageError
+from harness.fault import base, catalog
+from harness.fault.together import parts
+
+if TYPE_CHECKING:
+    from harness.fault.base import Fault
+
+WORDS = {base.API, base.OPERATOR, base.REST, base.GRPC, base.MEMBER, base.NODE, base.DISCOVERY, base.REGISTRY}
+NEEDED: dict[str, dict[str, Any]] = {
+    "allocatable-changed": {"changes": (("nvidia.com/gpu", "3"), ("cpu", None))},
+    "registry-changed": {"names": (("a100", "a100-80g"),)},
+    "nodes-join": {"nodes": (("late-1", NodeProfile(gpu="t4", gpus=1)), ("late-2", NodeProfile()))},
+    "together": {"first": faults.LeaderMoved(), "second": faults.NodesJoin((("late-1", NodeProfile()),))},
+}
+"""What kinds of fault without a full set of defaults are made with."""
+
+NO_EXCUSE = {"datastore-slowed", "space-exhausted", "compacted", "sql-read-only"}
+"""Faults under which an operator is expected to go on as if nothing were."""
+
+BY_DATASTORE = {"leader-lost"}
+"""Faults that say what they affect only once they know the datastore."""
+
+
+def made(kind: str, **values: Any) -> Fault:
+    """A fault of the kind."""
+    fault: Fault = catalog.KINDS[kind](**{**NEEDED.get(kind, {}), **values})
+    return fault
+
+
+@pytest.mark.parametrize("kind", sorted(set(catalog.KINDS) - {"together"}))
+def test_a_fault_survives_json(kind: str) -> None:
+    """A fault of each kind, with values that are not the defaults, is the same after a journey through a plan."""
+    fault = made(kind, for_s=1.25)
+
+    body = json.loads(json.dumps(catalog.to_json(fault)))
+
+    assert catalog.from_json(body) == fault
+    assert body["kind"] == kind
+    assert body["for_s"] == 1.25
+
+
+SIMPLE = st.sampled_from(sorted(set(catalog.KINDS) - {"together"})).map(made)
+NESTED = st.recursive(
+    SIMPLE,
+    lambda part: st.builds(faults.Together, first=part, second=part, after_s=st.floats(0, 30)),
+    max_leaves=5,
+)
+
+
+@given(NESTED)
+def test_faults_together_survive_json_however_deep(fault: Fault) -> None:
+    """A fault made of faults, which may be made of faults themselves, is the same after the journey."""
+    assert catalog.from_json(json.loads(json.dumps(catalog.to_json(fault)))) == fault
+
+
+@given(NESTED)
+def test_faults_together_need_what_each_of_them_needs(fault: Fault) -> None:
+    """They are possible where every part is, and need a relay when any part does; every part is examined."""
+    each = parts(fault)
+
+    assert not any(isinstance(part, faults.Together) for part in each)
+    assert set(catalog.possible_on(fault, DATASTORES)) == set(DATASTORES).intersection(
+        *(catalog.possible_on(part, DATASTORES) for part in each)
+    )
+    assert catalog.needs_relay(fault) is any(catalog.needs_relay(part) for part in each)
+
+
+@pytest.mark.parametrize("kind", sorted(catalog.KINDS))
+def test_a_fault_is_possible_on_some_datastore(kind: str) -> None:
+    """No kind of fault is impossible everywhere, and the order asked for is kept."""
+    possible = catalog.possible_on(made(kind), DATASTORES)
+
+    assert possible
+    assert catalog.possible_on(made(kind), reversed(DATASTORES)) == tuple(reversed(possible))
+
+
+@pytest.mark.parametrize(
+    ("fault", "possible"),
+    [
+        (faults.ApiServerKilled(), ("etcd", "etcd3", "sqlite", "postgres", "mysql")),
+        (faults.DatastoreStopped(), ("etcd", "etcd3", "sqlite", "postgres", "mysql")),
+        (faults.LeaderLost(), ("etcd", "etcd3", "sqlite", "postgres", "mysql")),
+        (faults.Compacted(), ("etcd", "etcd3")),
+        (faults.SpaceExhausted(), ("etcd", "etcd3")),
+        (faults.MemberKilled(), ("etcd3",)),
+        (faults.QuorumLost(), ("etcd3",)),
+        (faults.ServerPaused(), ("etcd3",)),
+        (faults.SqlReadOnly(), ("postgres", "mysql")),
+        (faults.ConnectionsExhausted(), ("postgres", "mysql")),
+        (faults.Together(faults.Compacted(), faults.MemberKilled()), ("etcd3",)),
+        (faults.Together(faults.SqlReadOnly(), faults.MemberKilled()), ()),
+    ],
+    ids=lambda value: getattr(value, "kind", None),
+)
+def test_a_fault_is_possible_where_there_is_what_it_harms(fault: Fault, possible: tuple[str, ...]) -> None:
+    """Members are in etcd of three, sizes and revisions in etcd, connections in a SQL server."""
+    assert catalog.possible_on(fault, DATASTORES) == possible
+
+
+def test_only_what_delays_or_silences_a_network_needs_a_relay() -> None:
+    """Everything else is done to processes and databases."""
+    assert {kind for kind in catalog.KINDS if catalog.needs_relay(made(kind))} == {
+        "datastore-slowed", "member-slowed", "member-partitioned"
+    }  # fmt: skip
+    assert catalog.needs_relay(faults.Together(faults.NodeSilent(), faults.DatastoreSlowed()))
+
+
+@pytest.mark.parametrize("kind", sorted(catalog.KINDS))
+def test_a_fault_says_what_it_affects_in_known_words(kind: str) -> None:
+    """Every word of `affects` is one that checkers know, and there is at least one where the fault excuses anything."""
+    affects = made(kind).affects
+
+    assert bool(affects) is (kind not in NO_EXCUSE | BY_DATASTORE)
+    assert set(affects) <= WORDS
+
+
+@pytest.mark.parametrize("kind", sorted(catalog.KINDS))
+def test_a_fault_is_frozen_and_public(kind: str) -> None:
+    """Faults are data that nobody changes, and scenarios reach each by name."""
+    fault: Any = made(kind)
+
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(fault, dataclasses.fields(fault)[0].name, 3.0)
+    assert type(fault).__name__ in faults.__all__
+
+
+def test_the_public_names_are_the_catalog() -> None:
+    """`harness.faults` offers each kind once, the type of all, and nothing else."""
+    assert sorted(faults.__all__) == sorted(["Fault", *(kind.__name__ for kind in catalog.KINDS.values())])
+
+
+def test_each_port_affects_its_own_listener() -> None:
+    """A taken REST port is no excuse for gRPC, nor the other way round."""
+    assert made("port-taken", port="rest").affects == (base.OPERATOR, base.REST)
+    assert made("port-taken", port="grpc").affects == (base.OPERATOR, base.GRPC)
+
+
+def test_broken_discovery_excuses_the_operator_only_when_it_is_restarted() -> None:
+    """An operator that was not touched has to go on reporting."""
+    assert made("discovery-broken").affects == (base.DISCOVERY,)
+    assert base.OPERATOR in made("discovery-broken", restart_operator=True).affects
+
+
+TWO = catalog.to_json(faults.Together(faults.LeaderMoved(), faults.LeaderMoved()))
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"kind": "meteor"}, "unknown fault 'meteor'"),
+        ({}, "unknown fault None"),
+        ({"kind": "node-silent", "colour": "red"}, "node-silent has no parameter 'colour'"),
+        ({"kind": "node-silent", "for_s": -1}, "for_s=-1 is out of range"),
+        ({"kind": "node-silent", "for_s": 601}, "for_s=601 is out of range"),
+        ({"kind": "node-silent", "for_s": float("nan")}, "for_s=nan is out of range"),
+        ({"kind": "node-silent", "for_s": "long"}, "for_s='long' is out of range"),
+        ({"kind": "node-silent", "for_s": None}, "for_s=None is out of range"),
+        ({"kind": "node-silent", "for_s": True}, "for_s=True is out of range"),
+        ({"kind": "allocatable-changed"}, "missing 1 required positional argument: 'changes'"),
+        ({"kind": "node-replaced", "becomes": {"profile": {"wings": 2}}}, "unexpected keyword argument 'wings'"),
+        ({"kind": "node-replaced", "becomes": {"profile": {"gpu": "voodoo", "gpus": 1}}}, "unknown GPU model 'voodoo'"),
+        ({"kind": "discovery-broken", "mode": "sulk"}, "mode='sulk' is unknown"),
+        ({"kind": "registry-broken", "mode": "garbage"}, "mode='garbage' is unknown"),
+        ({"kind": "port-taken", "port": "http"}, "port='http' is unknown"),
+        ({"kind": "port-taken", "restart": "gently"}, "restart='gently' is unknown"),
+        ({"kind": "datastore-slowed", "delay_s": -0.1}, "delay_s=-0.1 is out of range"),
+        ({"kind": "datastore-slowed", "delay_s": 30.5}, "delay_s=30.5 is out of range"),
+        ({"kind": "member-slowed", "delay_s": "some"}, "delay_s='some' is out of range"),
+        ({"kind": "member-slowed", "delay_s": True}, "delay_s=True is out of range"),
+        ({"kind": "member-slowed", "delay_s": float("nan")}, "delay_s=nan is out of range"),
+        ({"kind": "member-killed", "role": "chairman"}, "role='chairman' is unknown"),
+        ({"kind": "member-paused", "role": "Leader"}, "role='Leader' is unknown"),
+        ({"kind": "member-partitioned", "role": ""}, "role='' is unknown"),
+        ({"kind": "member-slowed", "role": None}, "role=None is unknown"),
+        ({"kind": "server-killed", "which": "server-4"}, "which='server-4' is unknown"),
+        ({"kind": "server-paused", "which": "follower"}, "which='follower' is unknown"),
+        ({"kind": "together"}, "missing 2 required positional arguments: 'first' and 'second'"),
+        ({**TWO, "after_s": -1}, "after_s=-1 is out of range"),
+        ({**TWO, "after_s": 31}, "after_s=31 is out of range"),
+        ({**TWO, "for_s": 3}, "together has no parameter 'for_s'"),
+        ({**TWO, "first": {"fault": {"kind": "meteor"}}}, "unknown fault 'meteor'"),
+        ({**TWO, "second": {"fault": {"kind": "leader-moved", "for_s": -1}}}, "leader-moved: for_s=-1 is out of range"),
+        ({**TWO, "second": {"fault": {"kind": "member-killed", "role": "x"}}}, "role='x' is unknown"),
+        ({**TWO, "first": "leader-moved"}, "first='leader-moved' is no fault"),
+        ({**TWO, "first": {"fault": "leader-moved"}}, "first={'fault': 'leader-moved'} is no fault"),
+        ({**TWO, "second": None}, "second=None is no fault"),
+    ],
+)
+def test_a_bad_plan_is_refused_with_the_value(body: dict[str, Any], said: str) -> None:
+    """The error names the value that cannot be used."""
+    with pytest.raises(UsageError) as caught:
+        catalog.from_json(body)
+
+    assert said in caught.value.what
+    assert caught.value.hint or "GPU" in caught.value.what
+
+
+def test_an_unknown_fault_is_answered_with_the_known_ones() -> None:
+    """The hint lists every kind."""
+    with pytest.raises(UsageError) as caught:
+        catalog.from_json({"kind": "meteor"})
+
+    assert all(kind in caught.value.hint for kind in catalog.KINDS)
