@@ -140,7 +140,7 @@ def avail_2(context: Context) -> PromiseVerdict:
     """Each REST and QueryCluster request is answered, by an inventory or an error, within the API timeout.
 
     Not counted: requests while the listener or the process is away by a fault (and until RECOVER-3 and RECOVER-1 want
-    it back), or while the process is away by its own exit, which is SURVIVE-1's to judge.
+    it back), or while the process is away by its own exit and one API timeout before: SURVIVE-1 judges the exit.
     """
     limit_s = context.objective("AVAIL-2")
     findings: list[Finding] = []
@@ -151,8 +151,8 @@ def avail_2(context: Context) -> PromiseVerdict:
             [
                 *context.windows.spans({OPERATOR}, grace_s=context.objective("RECOVER-1")),
                 *context.windows.spans({listener}, grace_s=context.objective("RECOVER-3")),
-                # A process closes its listeners, at the latest, some time before we see that it is gone.
-                *((gone.t - SLACK_S, gone.t) for gone in context.windows.exits),
+                # A process that ends closes its listeners first, and may take as long as an answer may to be gone.
+                *((gone.t - limit_s, gone.t) for gone in context.windows.exits),
             ]
         )
         counted = [

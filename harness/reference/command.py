@@ -1,18 +1,17 @@
 """The command of the reference operator: options, exit codes, and the table of defects.
 
-Exit codes: 0 after SIGINT or SIGTERM (and for `--defect list`), 1 when it cannot start, 2 after a crash.
+Exit codes: 0 after SIGINT or SIGTERM (and for `--defect list`), 1 when it cannot start, 2 after a crash (which ends the
+process where it happens, in `harness.reference.service`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-import traceback
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
 from harness.reference import log, options, service
-from harness.reference.behaviour import Crash
 from harness.reference.defects import DEFECTS, behaviour
 
 if TYPE_CHECKING:
@@ -32,9 +31,6 @@ def main(arguments: Sequence[str]) -> int:
     except HarnessError as exc:
         sys.stderr.write(f"Error: {exc}\n")
         return 1
-    except Crash:
-        traceback.print_exc()
-        return 2
     return 0
 
 

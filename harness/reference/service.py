@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from typing import TYPE_CHECKING, Any
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from aiohttp import web
 
 from harness.errors import ClusterError
 from harness.reference import config, kubeconfig, registry
+from harness.reference.behaviour import Crash
 from harness.reference.discovery import Discovery
 from harness.reference.kubeclient import KubeClient
 from harness.reference.labels import Labeller
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 # The end of the process may take this long, so that a supervisor's SIGKILL is not needed.
 _CLEAN_UP_S = 2.0
+_CRASHED = 2
 
 
 async def serve(options: Options, behaviour: Behaviour) -> None:
@@ -85,7 +89,10 @@ class Operator:
             while not ending.done():
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
-                    task.result()
+                    try:
+                        task.result()
+                    except Crash as crash:
+                        _die(crash)
         finally:
             for task in (*tasks, ending):
                 task.cancel()
@@ -180,3 +187,10 @@ class Operator:
                 await self._discovery.remove_all()
         except TimeoutError:
             LOG.warning("not all hardware discovery pods could be removed within %.0f s", _CLEAN_UP_S)
+
+
+def _die(crash: Crash) -> NoReturn:
+    """End as a panic ends a Go program: with the traceback, at once, and nothing closed or removed before."""
+    traceback.print_exception(crash)
+    sys.stderr.flush()
+    os._exit(_CRASHED)

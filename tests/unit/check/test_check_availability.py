@@ -12,6 +12,8 @@ from tests.unit.check.story import Story, nothing, quiet, without
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harness.check.verdict import Verdict
+
 
 def away(*promises: str, until: float = 20.0, **scenario: object) -> Story:
     """Two nodes, right up to 10 s; the API server is away from 11 s to 20 s, or as told."""
@@ -204,18 +206,23 @@ def test_only_faults_on_the_listener_excuse_silence(affects: str, expected: obje
     assert story.verdict("AVAIL-2").verdict is expected
 
 
-def test_silence_after_an_exit_of_its_own_is_not_counted() -> None:
-    """Refusals while the process ends, or is away by its own exit, are SURVIVE-1's to judge."""
+@pytest.mark.parametrize(
+    ("before_s", "expected"),
+    [(0.4, PASS), (2.8, PASS), (3.5, FAIL)],
+    ids=["as it ends", "within the API timeout", "longer than the API timeout"],
+)
+def test_silence_around_an_exit_of_its_own(before_s: float, expected: Verdict) -> None:
+    """Refusals while the process ends, or is away by its own exit, are SURVIVE-1's; one that lives on must answer."""
     story = Story("AVAIL-2", "SURVIVE-1")
     story.node("a")
     story.started()
     story.observe(2.0, 10.0)
-    story.failure("rest", 10.6)
-    story.exits(11.0, again=14.0)
-    story.failure("rest", 12.0)
-    story.observe(15.0, 40.0)
+    story.failure("rest", 14.0 - before_s)
+    story.exits(14.0, again=17.0)
+    story.failure("rest", 15.0)
+    story.observe(18.0, 40.0)
     story.end(40.0)
-    assert [verdict.verdict for verdict in story.judge().promises] == [PASS, FAIL]
+    assert [verdict.verdict for verdict in story.judge().promises] == [expected, FAIL]
 
 
 def test_no_requests_are_unknown() -> None:
