@@ -67,9 +67,11 @@ def make(parent: Path | None = None) -> RunDir:
                 f"{root} belongs to another user", hint="set INVENTORY_HARNESS_RUNS to a directory of your own"
             )
         path.mkdir(mode=0o700)
-        fd = os.open(path / "owner", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fd = os.open(path / "unowned", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.write(fd, str(os.getpid()).encode())
+        # Locked from its first moment: no sweep can take it for a dead run's.
+        (path / "unowned").rename(path / "owner")
     except OSError as exc:
         if fd >= 0:
             os.close(fd)

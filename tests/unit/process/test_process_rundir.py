@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import subprocess
@@ -114,6 +115,24 @@ def test_a_directory_without_owner_is_swept_only_when_old(parent: Path) -> None:
     os.utime(path, (old, old))
 
     assert rundir.sweep(parent).directories == (path,)
+
+
+def test_the_owner_file_is_locked_from_its_first_moment(parent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep between the making of the file and its lock finds no owner file, and leaves the young directory alone."""
+    lock, swept = fcntl.flock, []
+
+    def sweep_first(fd: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        swept.append(rundir.sweep(parent))
+        lock(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", sweep_first)
+    made = rundir.make(parent)
+
+    assert swept == [rundir.Swept((), ())]
+    assert [path.name for path in made.path.iterdir()] == ["owner"]
+    assert rundir.sweep(parent) == rundir.Swept((), ())
+    made.remove()
 
 
 def test_sweep_without_any_run_does_nothing(tmp_path: Path) -> None:
