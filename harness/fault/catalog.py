@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from harness.cluster.datastore import ETCD, ETCD3, SERVED
 from harness.cluster.hardware import NodeProfile
 from harness.errors import UsageError
 from harness.fault.apiserver import ApiServerHung, ApiServerKilled
@@ -63,16 +64,15 @@ WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 """The parameters that are one of a few words, by kind of fault."""
 
-ETCD, ETCD3, SERVED = ("etcd", "etcd3"), ("etcd3",), ("postgres", "mysql")
 DATASTORES: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("space-exhausted", "compacted"), ETCD),
+    **dict.fromkeys(("space-exhausted", "compacted"), (ETCD, ETCD3)),
     **dict.fromkeys(("connections-exhausted", "sql-read-only"), SERVED),
     **dict.fromkeys(
         (
             "leader-moved", "member-killed", "member-paused", "member-partitioned", "member-slowed", "member-replaced",
             "quorum-lost", "server-killed", "server-paused",
         ),
-        ETCD3,
+        (ETCD3,),
     ),
 }  # fmt: skip
 """The kinds of datastore on which a fault is possible, by kind of fault; all others are possible on any."""
