@@ -35,10 +35,7 @@ def avail_1(context: Context) -> PromiseVerdict:
     knows that it does not know. A gap in our own sight of the truth is no excuse here: what was last known counts,
     unless it turned out after the gap that the node had gone.
     """
-    spans = merged(
-        (window.inject_s, min(window.end_s + context.objective("RECOVER-1"), context.end_s))
-        for window in context.windows.affecting({API, MEMBER})
-    )
+    spans = context.until_recovered({API, MEMBER})
     if not spans:
         return judge("AVAIL-1", examined=0, unit="answers", reasons=[_NO_API_WINDOW])
     findings: list[Finding] = []

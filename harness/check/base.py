@@ -7,14 +7,14 @@ answers, parsed snapshots, tracks, fault windows and the truth over time.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.check.answers import Answer, Parsed, parse_snapshots, read_answers, read_health
 from harness.check.tracks import SLACK_S, Bad, Judged, Track, build_track, compare, samples
 from harness.check.verdict import Finding, PromiseVerdict
-from harness.check.windows import API, OPERATOR, Span, Windows, read_windows
+from harness.check.windows import API, OPERATOR, Span, Windows, merged, read_windows
 from harness.model.timeline import CPU_INFO, GPU_INFO, KEY_FIELDS, LABELS, Key, Timeline
 
 if TYPE_CHECKING:
@@ -69,6 +69,13 @@ class Context:
     def away(self) -> list[Span]:
         """When the operator could not see the cluster or was not there, each with RECOVER-1's objective after it."""
         return self.windows.spans({API, OPERATOR}, grace_s=self.objective("RECOVER-1"))
+
+    def until_recovered(self, affects: Collection[str]) -> list[Span]:
+        """From each inject of such a fault until RECOVER-1's objective after its heal or the run's end, merged."""
+        grace_s = self.objective("RECOVER-1")
+        return merged(
+            (window.inject_s, min(window.end_s + grace_s, self.end_s)) for window in self.windows.affecting(affects)
+        )
 
     def untrue_from_the_start(self, *prefixes: str) -> list[Finding]:
         """A finding for each field with such a prefix that the gate let pass untrue."""

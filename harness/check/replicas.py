@@ -9,7 +9,7 @@ from harness.check.availability import dropped
 from harness.check.base import JUDGED_FIELDS, Context, capped, checker
 from harness.check.tracks import WRONG
 from harness.check.verdict import Finding, PromiseVerdict, judge
-from harness.check.windows import MEMBER, Span, merged
+from harness.check.windows import MEMBER, Span
 
 if TYPE_CHECKING:
     from harness.check.tracks import Bad, Track
@@ -24,9 +24,7 @@ def recover_2(context: Context) -> PromiseVerdict:
     Judged from the inject of each such fault until RECOVER-1's objective after its heal. An answer that is only late
     is no matter of this promise: TRUTH-1 to TRUTH-5 judge how late.
     """
-    grace_s = context.objective("RECOVER-1")
-    windows = context.windows.affecting({MEMBER})
-    spans = merged((window.inject_s, min(window.end_s + grace_s, context.end_s)) for window in windows)
+    spans = context.until_recovered({MEMBER})
     if not spans:
         return judge("RECOVER-2", examined=0, unit="inventories", reasons=[_NO_WINDOW])
     findings: list[Finding] = []
