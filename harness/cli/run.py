@@ -26,7 +26,7 @@ from harness.errors import HarnessError, PlatformError, UsageError
 from harness.operator.base import REFERENCE
 from harness.process import rundir
 from harness.process.shim import command
-from harness.run.choose import choose
+from harness.run.choose import choose, optional_parts
 from harness.run.preflight import preflight
 from harness.toolchain import DEFAULT_KUBERNETES
 
@@ -110,7 +110,7 @@ def run(
     suite = suite_root()
     console = Console()
     directory = make_out(out)
-    tools = bring(kubernetes, also=sorted({part for store in stores for part in store.components}))
+    tools = bring(kubernetes, also=optional_parts(stores))
     if spec.sha256:
         console.print(f"looking at the operator {spec.name} (sha256 {spec.sha256[:12]}…)")
         preflight(spec, tools)

@@ -1,4 +1,4 @@
-"""Which operator a campaign is about, from what the user said."""
+"""Which operator a campaign is about, and what it needs beside it, from what the user said."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from harness.operator.base import parse
 from harness.reference.defects import DEFECTS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harness.cluster.datastore import DatastoreSpec
     from harness.operator.base import OperatorSpec
 
 
@@ -18,3 +21,8 @@ def choose(operator: str, defect: str | None) -> OperatorSpec:
     if defect is not None and defect not in DEFECTS:
         raise UsageError(f"--defect {defect} is not known", hint=f"one of {', '.join(DEFECTS)}")
     return spec
+
+
+def optional_parts(stores: Iterable[DatastoreSpec]) -> tuple[str, ...]:
+    """The optional parts of the toolchain that these datastores need, each once, by name."""
+    return tuple(sorted({part for store in stores for part in store.components}))

@@ -81,9 +81,13 @@ class Setup:
     datastore: DatastoreSpec | None = None
     settle: bool = False
 
+    def asked_for(self, scenario: Scenario) -> DatastoreSpec:
+        """The datastore that a run was to be on, whether or not the scenario is possible on it."""
+        return self.datastore or DatastoreSpec(scenario.possible_on[0])
+
     def spec(self, scenario: Scenario) -> DatastoreSpec:
         """The datastore of a run; raises UsageError when the scenario is not possible on the one asked for."""
-        spec = self.datastore or DatastoreSpec(scenario.possible_on[0])
+        spec = self.asked_for(scenario)
         if spec.kind not in scenario.possible_on:
             raise UsageError(
                 f"{scenario.id} is not possible on {spec.kind}", hint=f"it is on {', '.join(scenario.possible_on)}"

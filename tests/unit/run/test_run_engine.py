@@ -9,7 +9,7 @@ import pytest
 from harness import faults
 from harness.cluster.datastore import KINDS, DatastoreSpec
 from harness.errors import UsageError
-from harness.run.choose import choose
+from harness.run.choose import choose, optional_parts
 from harness.run.engine import Setup, label_of
 from harness.scenario import Scenario
 from harness.toolchain import Toolchain
@@ -60,3 +60,11 @@ def test_what_is_not_possible_is_refused(scenario: Scenario, kind: str) -> None:
         setup_on(DatastoreSpec(kind)).spec(scenario)
 
     assert caught.value.hint == f"it is on {', '.join(scenario.possible_on)}"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "parts"), [((), ()), (("etcd", "etcd3"), ()), (("etcd", "sqlite", "postgres"), ("kine",))]
+)
+def test_what_several_datastores_need_is_brought_once(kinds: tuple[str, ...], parts: tuple[str, ...]) -> None:
+    """SQL datastores need kine, whatever their number; etcd needs nothing optional."""
+    assert optional_parts(DatastoreSpec(kind) for kind in kinds) == parts
