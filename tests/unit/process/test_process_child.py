@@ -3,9 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -14,11 +12,12 @@ import pytest
 from harness.errors import ClusterError, PlatformError
 from harness.process import child
 from harness.wait import Progress, until
+from tests.unit.process.orphan import orphaned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
 UP = "import sys, time; print('up', file=sys.stderr); time.sleep(60)"
 
 
@@ -142,20 +141,7 @@ def test_children_of_a_child_die_with_its_group(run: Callable[..., child.Child])
 
 def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     """When the process that started it is killed, the kernel kills the child."""
-    script = (
-        "import os, sys; from pathlib import Path; from harness.process import child\n"
-        f"one = child.start('it', ['sleep', '60'], log_dir=Path({str(tmp_path)!r})); print(one.pid, flush=True)\n"
-        "sys.stdin.read()"
-    )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )  # fmt: skip
-    assert parent.stdout is not None
-    orphan = psutil.Process(int(parent.stdout.readline()))
-    assert orphan.is_running()
-
-    parent.kill()
-    parent.communicate()
+    orphan = orphaned(tmp_path)
 
     gone, _ = psutil.wait_procs([orphan], timeout=5)
     assert gone or orphan.status() == psutil.STATUS_ZOMBIE

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
-import subprocess
-import sys
 from pathlib import Path
 
 import psutil
 
 from harness.process import child
 from harness.process.shim import ORPHANED
+from tests.unit.process.orphan import orphaned
 
-ROOT = Path(__file__).resolve().parents[3]
 NOBODY = (pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid)
 
 
@@ -38,20 +36,7 @@ def test_a_switched_child_has_the_rights_of_that_user_alone(tmp_path: Path) -> N
 def test_a_switched_child_dies_with_its_parent(tmp_path: Path) -> None:
     """The change of user does not take the death signal away."""
     user = NOBODY if os.geteuid() == 0 else None
-    script = (
-        "import sys; from pathlib import Path; from harness.process import child\n"
-        f"one = child.start('it', ['/bin/sleep', '60'], log_dir=Path({str(tmp_path)!r}), cwd=Path('/'), user={user})\n"
-        "print(one.pid, flush=True); sys.stdin.read()"
-    )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )  # fmt: skip
-    assert parent.stdout is not None
-    orphan = psutil.Process(int(parent.stdout.readline()))
-    assert orphan.is_running()
-
-    parent.kill()
-    parent.communicate()
+    orphan = orphaned(tmp_path, f"cwd=Path('/'), user={user}")
 
     gone, _ = psutil.wait_procs([orphan], timeout=5)
     assert gone or orphan.status() == psutil.STATUS_ZOMBIE
