@@ -2,7 +2,8 @@
 
 Leadership is moved; the leader or a follower is killed, hangs, is cut off from its peers, or is slow; a member is
 replaced by a fresh one; two of three are lost at once. The loss of one is not visible outside as an empty or wrong
-inventory; without a majority the last known inventory is served. Within RECOVER-1's 15 s after the heal all is true.
+inventory, nor is that of a server which the operator does not talk to; without a majority the last known inventory is
+served. Within RECOVER-1's 15 s after the heal all is true.
 Field report: provider SIG #19.
 """
 
@@ -53,6 +54,12 @@ EACH_IN_TURN = Scenario(
     datastores=("etcd3",), servers=3,
 )  # fmt: skip
 
+ANOTHER_SERVER = Scenario(
+    id="chaos/another-server-killed", promises=(*PROMISES, "RECOVER-2"), traffic=Churn(plain=True),
+    faults=(faults.ServerKilled(which="server-2"),),
+    datastores=("etcd3",), servers=3, pinned=True,
+)  # fmt: skip
+
 QUORUM_LOST = harmed("quorum-lost", faults.QuorumLost())
 
 
@@ -62,6 +69,21 @@ QUORUM_LOST = harmed("quorum-lost", faults.QuorumLost())
 def test_one_of_three_is_not_missed(run: Run, scenario: Scenario) -> None:
     """The loss of one member, or of one server, shows neither as an empty nor as a wrong inventory."""
     result = run(scenario)
+
+    assert result["RECOVER-2"] is PASS
+    assert result["AVAIL-1"] is PASS
+    assert result["RECOVER-1"] is PASS
+    assert result["TRUTH-1"] is PASS
+    assert result["TRUTH-2"] is PASS
+    assert result["TRUTH-3"] is PASS
+    assert result["SURVIVE-1"] is PASS
+
+
+@pytest.mark.datastore
+@pytest.mark.promise("RECOVER-2", *PROMISES)
+def test_the_loss_of_a_server_that_is_not_talked_to_is_not_noticed(run: Run) -> None:
+    """The operator, given the address of the first server alone, tells the truth while the second is away."""
+    result = run(ANOTHER_SERVER)
 
     assert result["RECOVER-2"] is PASS
     assert result["AVAIL-1"] is PASS
