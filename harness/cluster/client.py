@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from harness.cluster.pki import KeyPair
 
-JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 REQUEST_TIMEOUT_S = 10.0

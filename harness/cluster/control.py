@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import ClusterError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 LINE_LIMIT = 2**26
@@ -51,3 +52,19 @@ class ControlSocket:
         if self._streams is not None:
             self._streams[1].close()
             self._streams = None
+
+
+async def serve_commands(path: Path, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> asyncio.Server:
+    """The helper's end: a listener at `path` that writes, for each command, what `answer` makes of it."""
+
+    async def control(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                writer.write(json.dumps(answer(json.loads(line))).encode() + b"\n")
+                await writer.drain()
+        except ConnectionError:
+            pass  # the harness went away; so will we
+        finally:
+            writer.close()
+
+    return await asyncio.start_unix_server(control, path, limit=LINE_LIMIT)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from harness.cluster.part import Part
 from harness.cluster.pki import Authority, KeyPair, kubeconfig, write_private
 from harness.cluster.probe import http_ok
-from harness.errors import ClusterError
 from harness.process.child import Child, require_running, start
 from harness.wait import Progress, until
 
@@ -55,7 +55,7 @@ def credentials(directory: Path, *, operator_user: str) -> Credentials:
 
 
 @dataclass(slots=True)
-class ApiServer:
+class ApiServer(Part):
     """kube-apiserver, with its connections to pods and nodes sent to the egress socket."""
 
     toolchain: Toolchain
@@ -66,18 +66,6 @@ class ApiServer:
     env: dict[str, str]
     name: str = "kube-apiserver"
     _child: Child | None = None
-
-    @property
-    def child(self) -> Child:
-        """The process; raises ClusterError before the first start."""
-        if self._child is None:
-            raise ClusterError(f"{self.name} was not started")
-        return self._child
-
-    @property
-    def started(self) -> bool:
-        """Whether it was ever started."""
-        return self._child is not None
 
     @property
     def url(self) -> str:
@@ -126,10 +114,6 @@ class ApiServer:
         }
         write_private(self.directory / "egress.yaml", yaml.safe_dump(body).encode())
 
-    async def stop(self) -> None:
-        """Kill the process at once (on SIGTERM it drains for long)."""
-        self.child.kill()
-
     async def launch(self) -> None:
         """Start the process without waiting for it."""
         self._child = start(self.name, self.arguments(), log_dir=self.directory / "log", env=self.env)
@@ -139,14 +123,10 @@ class ApiServer:
         await self.launch()
         await self.ready(START_DEADLINE_S)
 
-    def _tls(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=str(self.keys.authority.cert))
-        context.load_cert_chain(str(self.keys.admin.cert), str(self.keys.admin.key))
-        return context
-
     async def ready(self, deadline_s: float) -> None:
         """Return when /readyz is ok; raises WaitTimeoutError, or ClusterError when the process ends."""
-        context = self._tls()
+        context = ssl.create_default_context(cafile=str(self.keys.authority.cert))
+        context.load_cert_chain(str(self.keys.admin.cert), str(self.keys.admin.key))
 
         async def healthy(progress: Progress) -> bool | None:
             require_running(self.child, "starting")

@@ -93,11 +93,6 @@ class Datastore(Protocol):
         """What records call it."""
         ...
 
-    @property
-    def running(self) -> bool:
-        """Whether everything that holds its data runs."""
-        ...
-
     def endpoints(self, server: int | None) -> str:
         """What an API server is given as --etcd-servers; `server`: its number, where each has a member of its own."""
         ...
@@ -120,10 +115,6 @@ class Datastore(Protocol):
 
     def processes(self) -> Mapping[str, Child]:
         """Every process that was started, by name."""
-        ...
-
-    def end(self) -> None:
-        """Kill whatever runs."""
         ...
 
     async def dispose(self) -> None:

@@ -12,7 +12,6 @@ ready, so that simulated kubelets do not fall silent with it.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import os
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from harness.cluster import access
 from harness.cluster.client import KubeClient
+from harness.cluster.concurrent import all_of
 from harness.cluster.control import ControlSocket
 from harness.cluster.controlplane import ApiServer, ControllerManager, Credentials, credentials
 from harness.cluster.datastore import Datastore, DatastoreSpec, plan
@@ -192,11 +192,12 @@ class EmbeddedCluster:
         kwok_port = self.ports.take()
         self._children[kwok.name] = kwok.launch(kwok_port)
         self._sidecar = ControlSocket(self.directory / "control.sock", "the cluster's helper process")
-        async with asyncio.TaskGroup() as group:
-            group.create_task(access.apply(self.client))
-            group.create_task(kwok.ready(self._children[kwok.name], kwok_port, READY_DEADLINE_S))
-            group.create_task(self._controllers_at_work())
-            group.create_task(self._answers(self._sidecar, "sidecar"))
+        await all_of(
+            access.apply(self.client),
+            kwok.ready(self._children[kwok.name], kwok_port, READY_DEADLINE_S),
+            self._controllers_at_work(),
+            self._answers(self._sidecar, "sidecar"),
+        )
 
     def _start_helper(self, module: str, *arguments: str) -> Child:
         command = [sys.executable, "-m", f"harness.cluster.{module}", str(self.directory), *arguments]
@@ -247,11 +248,6 @@ class EmbeddedCluster:
     def directory(self) -> Path:
         """The run's private directory."""
         return self.run_dir.path
-
-    @property
-    def mark(self) -> str:
-        """What every process of this cluster carries in its environment as INVENTORY_HARNESS_RUN."""
-        return self.run_dir.mark
 
     def versions(self) -> Mapping[str, str]:
         """Component -> version, and which datastore is used."""

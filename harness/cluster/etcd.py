@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.cluster.etcdapi import EtcdApi, Status
+from harness.cluster.part import Part
 from harness.cluster.probe import http_ok
 from harness.cluster.relay import Link
 from harness.errors import ClusterError
@@ -33,7 +34,7 @@ START_DEADLINE_S = 20.0
 
 
 @dataclass(slots=True)
-class EtcdMember:
+class EtcdMember(Part):
     """One etcd process. `peers`: member name -> advertised peer URL, of the whole cluster as it was first made.
 
     `reached_at`: the port at which API servers reach it (its own client port, or a link's).
@@ -51,18 +52,6 @@ class EtcdMember:
     state: str = "new"
     quota_bytes: int = 0
     _child: Child | None = None
-
-    @property
-    def child(self) -> Child:
-        """The process; raises ClusterError before the first start."""
-        if self._child is None:
-            raise ClusterError(f"{self.name} was not started")
-        return self._child
-
-    @property
-    def started(self) -> bool:
-        """Whether it was ever started."""
-        return self._child is not None
 
     @property
     def url(self) -> str:
@@ -96,10 +85,6 @@ class EtcdMember:
             "--unsafe-no-fsync",
             "--log-level=warn",
         ]
-
-    async def stop(self) -> None:
-        """Kill the process; its data stays."""
-        self.child.kill()
 
     def launch(self) -> None:
         """Start the process without waiting for it."""
@@ -143,11 +128,6 @@ class EtcdStore:
     def name(self) -> str:
         """What records call it."""
         return "etcd"
-
-    @property
-    def running(self) -> bool:
-        """Whether every member's process exists."""
-        return all(member.child.running for member in self.members)
 
     def endpoints(self, server: int | None) -> str:
         """What an API server is given as --etcd-servers: all members, or only the one of its own server (from 0)."""
@@ -207,11 +187,6 @@ class EtcdStore:
     def processes(self) -> Mapping[str, Child]:
         """Every process that was started, by name."""
         return {member.name: member.child for member in self.members if member.started}
-
-    def end(self) -> None:
-        """Kill whatever runs."""
-        for child in self.processes().values():
-            child.kill()
 
     async def dispose(self) -> None:
         """Nothing of it is outside of the run directory."""

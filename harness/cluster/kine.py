@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.cluster.part import Part
 from harness.cluster.relay import Link
-from harness.errors import ClusterError, ToolchainError
+from harness.errors import ToolchainError
 from harness.process.child import Child, require_running, start
 from harness.wait import Progress, until
 
@@ -33,7 +34,7 @@ OPEN_CONNECTIONS = 12
 
 
 @dataclass(slots=True)
-class Kine:
+class Kine(Part):
     """The kine process. `endpoint` may hold a password: it is given in the environment, not on the command line."""
 
     toolchain: Toolchain
@@ -44,18 +45,6 @@ class Kine:
     name: str = "kine"
     _child: Child | None = None
 
-    @property
-    def child(self) -> Child:
-        """The process; raises ClusterError before the first start."""
-        if self._child is None:
-            raise ClusterError("kine was not started")
-        return self._child
-
-    @property
-    def started(self) -> bool:
-        """Whether it was ever started."""
-        return self._child is not None
-
     def arguments(self) -> list[str]:
         """The command line."""
         return [
@@ -65,23 +54,17 @@ class Kine:
             f"--datastore-max-open-connections={OPEN_CONNECTIONS}",
         ]
 
-    async def stop(self) -> None:
-        """Kill the process; the database stays."""
-        self.child.kill()
-
     def launch(self) -> None:
         """Start the process without waiting for it. Raises ToolchainError for a kine that is too old."""
         require_recent(self.toolchain.versions["kine"])
         env = {**self.env, "KINE_ENDPOINT": self.endpoint}
         self._child = start(self.name, self.arguments(), log_dir=self.directory / "log", env=env, cwd=self.directory)
 
-    async def start(self) -> None:
-        """Start it and return when it accepts connections, which it does once its database is ready."""
-        self.launch()
-        await self.ready()
-
     async def ready(self) -> None:
-        """Return when it accepts connections; raises WaitTimeoutError, or ClusterError when the process ends."""
+        """Return when it accepts connections, which it does once its database is ready.
+
+        Raises WaitTimeoutError, or ClusterError when the process ends.
+        """
 
         async def listens(progress: Progress) -> bool | None:
             require_running(self.child, "starting")
@@ -127,12 +110,6 @@ class KineStore:
         """What records call it: the process that holds the data."""
         return self.sql.name if self.sql is not None else self.kine.name
 
-    @property
-    def running(self) -> bool:
-        """Whether the process that holds the data exists (a SQL server that is not ours counts as running)."""
-        child = self.sql.child if self.sql is not None else self.kine.child
-        return child is None or child.running
-
     def endpoints(self, server: int | None) -> str:
         """What an API server is given as --etcd-servers."""
         del server
@@ -176,11 +153,6 @@ class KineStore:
         if self.sql is not None and self.sql.child is not None:
             found[self.sql.name] = self.sql.child
         return found
-
-    def end(self) -> None:
-        """Kill whatever runs."""
-        for child in self.processes().values():
-            child.kill()
 
     async def dispose(self) -> None:
         """Remove what is outside of the run directory."""

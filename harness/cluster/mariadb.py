@@ -11,80 +11,28 @@ What is switched off is what guards against the death of the *machine* (syncing)
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import ClassVar
 
 from harness.cluster.mysqladmin import MysqlAdmin
-from harness.cluster.sqladmin import Login, password
-from harness.cluster.sqlclient import Account, SqlError, literal
-from harness.errors import ClusterError
-from harness.process.child import Child, last_words, require_running, start
-from harness.wait import Progress, until
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from harness.cluster.sqladmin import Hold
-    from harness.cluster.sqlclient import Row
-    from harness.cluster.sqlinstall import Installation
-
-START_DEADLINE_S = 30.0
-ADMINISTRATOR = "harness"
-_CONNECTIONS = 200
-"""Kine's pool has no limit of its own and grows with the API server's requests under way."""
+from harness.cluster.sqlclient import Account, literal
+from harness.cluster.sqllocal import ADMINISTRATOR, CONNECTIONS, LocalServer
 
 
 @dataclass(slots=True)
-class MariaDb:
-    """One MariaDB server on loopback, its data below `directory` (the run's own).
+class MariaDb(LocalServer):
+    """One MariaDB server."""
 
-    `directory / "log"` must exist. `env` is the whole environment of its processes.
-    """
+    product: ClassVar[str] = "MariaDB"
+    folder: ClassVar[str] = "my"
 
-    installation: Installation
-    directory: Path
-    port: int
-    env: dict[str, str]
-    kine: Login = field(default_factory=Login.fresh)
     name: str = "mariadb"
     kind: str = "mysql"
-    _secret: str = field(default_factory=password, repr=False)
-    _prepared: bool = False
-    _child: Child | None = None
-
-    @property
-    def child(self) -> Child | None:
-        """The process, once it was started."""
-        return self._child
-
-    @property
-    def version(self) -> str:
-        """Such as "10.11.19-MariaDB"."""
-        return self.installation.version
-
-    @property
-    def source(self) -> str:
-        """Which server this is, in one line."""
-        return f"MariaDB {self.version} from {self.installation.bin}"
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Where it answers."""
-        return ("127.0.0.1", self.port)
-
-    @property
-    def home(self) -> Path:
-        """Its own directory in the run's: data and unix socket, for nobody else to see."""
-        return self.directory / "my"
 
     @property
     def admin(self) -> MysqlAdmin:
         """The administrator's means."""
         return MysqlAdmin(Account("127.0.0.1", self.port, ADMINISTRATOR, self._secret), self.kine)
-
-    def kine_endpoint(self, host: str, port: int) -> str:
-        """Kine's --endpoint through the given address."""
-        return self.admin.endpoint(host, port)
 
     def arguments(self) -> list[str]:
         """The command line."""
@@ -94,7 +42,7 @@ class MariaDb:
             "--bind-address=127.0.0.1",
             f"--socket={self.home / 'sock'}",
             f"--pid-file={self.home / 'pid'}",
-            f"--max-connections={_CONNECTIONS}",
+            f"--max-connections={CONNECTIONS}",
             "--skip-name-resolve",
             "--skip-log-bin",
             "--performance-schema=OFF",
@@ -117,16 +65,7 @@ class MariaDb:
             "--debug-no-sync",
         ]
 
-    async def start(self) -> None:
-        """Start it and return when kine can be; the first time, from nothing. Raises ClusterError, WaitTimeoutError."""
-        await self.prepare()
-        self.launch()
-        await self.ready()
-
-    async def prepare(self) -> None:
-        """Make the data directory, if it is not there yet; raises ClusterError with the server's last words."""
-        if self._prepared:
-            return
+    async def _prepare(self) -> None:
         for path in (self.home, self.home / "data"):
             path.mkdir(mode=0o700, exist_ok=True)
         script = self.home / "bootstrap.sql"
@@ -138,15 +77,7 @@ class MariaDb:
             "--max-allowed-packet=8M",
         ]  # fmt: skip
         child = self._run("mariadb-bootstrap", ["/bin/sh", "-c", 'exec "$@" <"$0"', str(script), *words])
-        code = await child.wait(START_DEADLINE_S)
-        child.kill()
-        script.unlink()
-        if code != 0:
-            raise ClusterError(
-                f"making MariaDB's data directory ended with {code}; its last lines:\n{last_words(child.stderr_path)}",
-                hint=f"its whole output is in {child.stderr_path.parent}",
-            )
-        self._prepared = True
+        await self._make_data("making MariaDB's data directory", child, script.name)
 
     def _script(self) -> str:
         """System tables, two accounts with passwords and none without, kine's database: one statement a line.
@@ -172,51 +103,3 @@ class MariaDb:
                 "",
             )
         )
-
-    def launch(self) -> None:
-        """Start the process without waiting for it."""
-        self._child = self._run(self.name, self.arguments())
-
-    async def ready(self) -> None:
-        """Return when it answers statements; raises WaitTimeoutError, or ClusterError when the process ends."""
-
-        async def answers(progress: Progress) -> bool | None:
-            require_running(self._running, "starting")
-            try:
-                await self.admin.version()
-            except SqlError as exc:
-                progress.last = exc.what
-                return None
-            return True
-
-        await until("MariaDB to answer", answers, deadline_s=START_DEADLINE_S, interval_s=0.02)
-
-    async def stop(self) -> None:
-        """Kill the process, as a crash would; its data stays."""
-        self._running.kill()
-
-    async def dispose(self) -> None:
-        """End it for good; its data goes with the run directory."""
-        if self._child is not None:
-            await self.stop()
-
-    async def query(self, sql: str) -> list[Row]:
-        """One statement as administrator, in kine's database; raises ClusterError."""
-        return await self.admin.query(sql)
-
-    async def set_read_only(self, on: bool) -> None:
-        """Make every session, kine's open ones too, refuse writes, or accept them again; raises ClusterError."""
-        await self.admin.set_read_only(on)
-
-    async def exhaust(self) -> Hold:
-        """End kine's sessions and leave it no connection until the returned hold is released; raises ClusterError."""
-        return await self.admin.exhaust()
-
-    @property
-    def _running(self) -> Child:
-        if self._child is None:
-            raise ClusterError("MariaDB was not started")
-        return self._child
-
-    def _run(self, name: str, words: list[str]) -> Child:
-        return start(name, words, log_dir=self.directory / "log", env=self.env, cwd=self.home)

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.cluster.concurrent import all_of
 from harness.cluster.controlplane import POD_CIDR, Credentials
 from harness.cluster.pki import kubeconfig, write_private
 from harness.cluster.probe import http_ok
@@ -116,9 +117,7 @@ async def create(client: KubeClient, nodes: Mapping[str, NodeProfile]) -> None:
         async with gate:
             await client.create("/api/v1/nodes", node_object(name, profile))
 
-    async with asyncio.TaskGroup() as group:
-        for name, profile in nodes.items():
-            group.create_task(one(name, profile))
+    await all_of(*(one(name, profile) for name, profile in nodes.items()))
 
 
 async def wait_ready(client: KubeClient, names: Iterable[str], *, deadline_s: float) -> None:

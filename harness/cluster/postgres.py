@@ -15,86 +15,41 @@ import ctypes
 import os
 import pwd
 import signal
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import psutil
 
 from harness.cluster.postgresadmin import PostgresAdmin
-from harness.cluster.sqladmin import Login, password
-from harness.cluster.sqlclient import Account, SqlError
-from harness.errors import ClusterError, PlatformError
-from harness.process.child import Child, last_words, require_running, start
+from harness.cluster.sqlclient import Account
+from harness.cluster.sqllocal import ADMINISTRATOR, CONNECTIONS, LocalServer
+from harness.errors import PlatformError
+from harness.process.child import Child, start
 from harness.wait import Progress, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.cluster.sqladmin import Hold
-    from harness.cluster.sqlclient import Row
-    from harness.cluster.sqlinstall import Installation
-
-START_DEADLINE_S = 30.0
 GONE_DEADLINE_S = 10.0
-ADMINISTRATOR = "harness"
-_CONNECTIONS = 200
-"""Kine's pool has no limit of its own and grows with the API server's requests under way."""
 _REMOVE = 0
 """IPC_RMID, on every Linux architecture."""
 
 
 @dataclass(slots=True)
-class Postgres:
-    """One PostgreSQL server on loopback, its data below `directory` (the run's own).
+class Postgres(LocalServer):
+    """One PostgreSQL server."""
 
-    `directory / "log"` must exist. `env` is the whole environment of its processes.
-    """
+    product: ClassVar[str] = "PostgreSQL"
+    folder: ClassVar[str] = "pg"
 
-    installation: Installation
-    directory: Path
-    port: int
-    env: dict[str, str]
-    kine: Login = field(default_factory=Login.fresh)
     name: str = "postgres"
     kind: str = "postgres"
-    _secret: str = field(default_factory=password, repr=False)
-    _prepared: bool = False
     _created: bool = False
-    _child: Child | None = None
-
-    @property
-    def child(self) -> Child | None:
-        """The postmaster, once it was started."""
-        return self._child
-
-    @property
-    def version(self) -> str:
-        """Such as "15.18"."""
-        return self.installation.version
-
-    @property
-    def source(self) -> str:
-        """Which server this is, in one line."""
-        return f"PostgreSQL {self.version} from {self.installation.bin}"
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Where it answers."""
-        return ("127.0.0.1", self.port)
-
-    @property
-    def home(self) -> Path:
-        """Its own directory in the run's: data and unix socket, for nobody else to see."""
-        return self.directory / "pg"
 
     @property
     def admin(self) -> PostgresAdmin:
         """The administrator's means."""
         return PostgresAdmin(Account("127.0.0.1", self.port, ADMINISTRATOR, self._secret, "postgres"), self.kine)
-
-    def kine_endpoint(self, host: str, port: int) -> str:
-        """Kine's --endpoint through the given address."""
-        return self.admin.endpoint(host, port)
 
     def arguments(self) -> list[str]:
         """The command line."""
@@ -107,7 +62,7 @@ class Postgres:
             "port": str(self.port),
             "unix_socket_directories": str(self.home),
             "unix_socket_permissions": "0700",
-            "max_connections": str(_CONNECTIONS),
+            "max_connections": str(CONNECTIONS),
             "shared_buffers": "32MB",
             "huge_pages": "off",
             "dynamic_shared_memory_type": "mmap",
@@ -118,16 +73,7 @@ class Postgres:
             "jit": "off",
         }
 
-    async def start(self) -> None:
-        """Start it and return when kine can be; the first time, from nothing. Raises ClusterError, WaitTimeoutError."""
-        await self.prepare()
-        self.launch()
-        await self.ready()
-
-    async def prepare(self) -> None:
-        """Make the data directory, if it is not there yet; raises ClusterError with initdb's last words."""
-        if self._prepared:
-            return
+    async def _prepare(self) -> None:
         self.home.mkdir(mode=0o700, exist_ok=True)
         secret = self.home / "password"
         secret.touch(mode=0o600)
@@ -142,39 +88,16 @@ class Postgres:
             "--auth=scram-sha-256", f"--pwfile={secret}", "--encoding=UTF8", "--locale=C", "--wal-segsize=1",
             "--no-sync", "--no-instructions",
         ]  # fmt: skip
-        child = self._run("initdb", words)
-        code = await child.wait(START_DEADLINE_S)
-        child.kill()
-        secret.unlink()
-        if code != 0:
-            raise ClusterError(
-                f"initdb ended with {code}; its last lines:\n{last_words(child.stderr_path)}",
-                hint=f"its whole output is in {child.stderr_path.parent}",
-            )
+        await self._make_data("initdb", self._run("initdb", words), secret.name)
         with (self.home / "data" / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.writelines(f"{key} = '{value}'\n" for key, value in self.settings().items())
-        self._prepared = True
-
-    def launch(self) -> None:
-        """Start the postmaster without waiting for it."""
-        self._child = self._run(self.name, self.arguments())
 
     async def ready(self) -> None:
         """Return when it answers statements and has kine's role and database, which the first call makes.
 
         Raises WaitTimeoutError, or ClusterError when the process ends.
         """
-
-        async def answers(progress: Progress) -> bool | None:
-            require_running(self._running, "starting")
-            try:
-                await self.admin.version()
-            except SqlError as exc:
-                progress.last = exc.what
-                return None
-            return True
-
-        await until("PostgreSQL to answer", answers, deadline_s=START_DEADLINE_S, interval_s=0.02)
+        await LocalServer.ready(self)  # super() does not find its way in a dataclass with slots
         self._release_shared_memory()
         if not self._created:
             await self.admin.create()
@@ -204,29 +127,6 @@ class Postgres:
             return None if left else True
 
         await until("PostgreSQL's processes to end", gone, deadline_s=GONE_DEADLINE_S, interval_s=0.01)
-
-    async def dispose(self) -> None:
-        """End it for good; its data goes with the run directory."""
-        if self._child is not None:
-            await self.stop()
-
-    async def query(self, sql: str) -> list[Row]:
-        """One statement as administrator, in kine's database; raises ClusterError."""
-        return await self.admin.query(sql)
-
-    async def set_read_only(self, on: bool) -> None:
-        """Make every session, kine's open ones too, refuse writes, or accept them again; raises ClusterError."""
-        await self.admin.set_read_only(on)
-
-    async def exhaust(self) -> Hold:
-        """End kine's sessions and leave it no connection until the returned hold is released; raises ClusterError."""
-        return await self.admin.exhaust()
-
-    @property
-    def _running(self) -> Child:
-        if self._child is None:
-            raise ClusterError("PostgreSQL was not started")
-        return self._child
 
     def _run(self, name: str, words: list[str]) -> Child:
         env = {**self.env, "TZ": "UTC", "LC_ALL": "C"}

@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from harness.cluster.control import serve_commands
 from harness.cluster.probe import http_ok
 from harness.wait import Progress, interval
 
@@ -53,7 +54,6 @@ _HELD_MOST = 1 << 22
 """Bytes held back on one connection before its sender is made to wait: beyond what two sockets' buffers would hold."""
 
 _CHECK_PERIOD_S = 0.5
-_LINE_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,18 +345,7 @@ async def serve(directory: Path) -> None:
     relay = Relay(owner_by_socket, context)
     for link in json.loads((directory / LINKS_FILE).read_text(encoding="utf-8")):
         await relay.add(Link(**link))
-
-    async def control(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while line := await reader.readline():
-                writer.write(json.dumps(relay.command(json.loads(line))).encode() + b"\n")
-                await writer.drain()
-        except ConnectionError:
-            pass  # the harness went away; so will we
-        finally:
-            writer.close()
-
-    server = await asyncio.start_unix_server(control, directory / SOCKET, limit=_LINE_LIMIT)
+    server = await serve_commands(directory / SOCKET, relay.command)
     await server.serve_forever()
 
 

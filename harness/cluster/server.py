@@ -27,11 +27,6 @@ class Server:
         """Its processes."""
         return [self.api.child, *([self.member.child] if self.member is not None else [])]
 
-    @property
-    def running(self) -> bool:
-        """Whether all of its processes exist."""
-        return all(child.running for child in self.children)
-
     async def stop(self) -> None:
         """Kill both at once."""
         for child in self.children:

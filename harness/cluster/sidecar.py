@@ -12,7 +12,6 @@ Commands are one JSON object a line, answered by one: {"do": "hardware", "node":
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 from aiohttp import web
 
 from harness.cluster.client import KubeClient
-from harness.cluster.control import LINE_LIMIT
+from harness.cluster.control import serve_commands
 from harness.cluster.egress import Behaviour, Egress
 from harness.cluster.pki import KeyPair
 from harness.cluster.reaper import Reaper
@@ -80,17 +79,6 @@ class Sidecar:
     egress: Egress
     registry: Registry
 
-    async def control(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one control connection until it is closed."""
-        try:
-            while line := await reader.readline():
-                writer.write(json.dumps(self.command(json.loads(line))).encode() + b"\n")
-                await writer.drain()
-        except ConnectionError:
-            pass  # the harness went away; so will we
-        finally:
-            writer.close()
-
     def command(self, body: dict[str, Any]) -> dict[str, Any]:
         """Carry out one command; {"ok": true, …} or {"error": text}."""
         match body.get("do"):
@@ -138,7 +126,7 @@ async def serve(directory: Path, *, server: str, registry_port: int) -> None:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", registry_port).start()
         await asyncio.start_unix_server(sidecar.egress.handle, directory / "egress.sock", backlog=1024)
-        control = await asyncio.start_unix_server(sidecar.control, directory / "control.sock", limit=LINE_LIMIT)
+        control = await serve_commands(directory / "control.sock", sidecar.command)
         async with asyncio.TaskGroup() as group:
             group.create_task(control.serve_forever())
             group.create_task(Reaper(client).run())

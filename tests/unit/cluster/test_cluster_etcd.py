@@ -154,7 +154,7 @@ def test_a_store_says_what_it_is(tmp_path: Path, ports: Ports) -> None:
     assert store.source == "etcd v3.6.8, 3 members"
     assert store.processes() == {}
     with pytest.raises(ClusterError, match="etcd-m0 was not started"):
-        _ = store.running
+        _ = store.members[0].child
 
 
 class Gone:

@@ -142,6 +142,5 @@ def test_what_was_never_started_has_no_process(tmp_path: Path, ports: Ports) -> 
     store = planned(tmp_path, ports, None)
 
     assert store.processes() == {}
-    store.end()
     with pytest.raises(ClusterError, match="kine was not started"):
         _ = store.kine.child

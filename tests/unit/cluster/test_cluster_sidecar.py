@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.cluster.control import ControlSocket
+from harness.cluster.control import ControlSocket, serve_commands
 from harness.cluster.egress import Behaviour, Egress
 from harness.cluster.sidecar import PodLocator, Registry, Sidecar
 from harness.errors import ApiError, ApiUnavailableError, ClusterError
@@ -71,7 +71,7 @@ def over(sidecar: Sidecar, directory: Path, story: Callable[[ControlSocket], Awa
     """Play the story over a real control socket."""
 
     async def play() -> Any:
-        server = await asyncio.start_unix_server(sidecar.control, directory / "control.sock")
+        server = await serve_commands(directory / "control.sock", sidecar.command)
         control = ControlSocket(directory / "control.sock", "the helper")
         try:
             return await story(control)
