@@ -18,7 +18,7 @@ import aiohttp
 from harness.errors import ApiError, ApiUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
     from pathlib import Path
 
     from harness.cluster.pki import KeyPair
@@ -116,7 +116,7 @@ class KubeClient:
             if exc.status != 404:
                 raise
 
-    async def watch(self, path: str, *, resource_version: str, idle_s: float) -> AsyncIterator[WatchEvent]:
+    async def watch(self, path: str, *, resource_version: str, idle_s: float) -> AsyncGenerator[WatchEvent, None]:
         """The events after `resource_version`, until the server closes the watch (then the iteration ends).
 
         Bookmarks are asked for; where no byte arrives for `idle_s` seconds the server counts as unavailable. An ERROR

@@ -33,6 +33,12 @@ _MAX_LABEL_VALUE = 63
 _AT_ONCE = 32
 FOREIGN_LABEL = "harness.invalid/foreign"
 
+PLAYED = "kwok.x-k8s.io/node"
+"""The annotation of the nodes that kwok plays."""
+
+STILL = "harness.invalid/still"
+"""The annotation of a node into which kwok writes nothing more; it goes on renewing the Lease of one that it holds."""
+
 
 @dataclass(slots=True)
 class Kwok:
@@ -59,7 +65,8 @@ class Kwok:
             str(self.toolchain.path("kwok")),
             f"--kubeconfig={config}",
             f"--config={stages}",
-            "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
+            f"--manage-nodes-with-annotation-selector={PLAYED}=fake",
+            f"--disregard-status-with-annotation-selector={STILL}=true",
             f"--cidr={POD_CIDR}",
             "--node-ip=10.245.0.1",
             f"--node-lease-duration-seconds={40 if self.large else 8}",
@@ -95,7 +102,7 @@ def node_object(name: str, profile: NodeProfile) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": check_name(name), "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}},
+        "metadata": {"name": check_name(name), "labels": labels, "annotations": {PLAYED: "fake"}},
         "status": {
             "capacity": profile.capacity(),
             "allocatable": profile.allocatable(),

@@ -3,7 +3,8 @@
 A node is initialised once: Ready and the other conditions, addresses. From then on its status is written again every
 few seconds, as a kubelet does: an operator may publish a node only at its next change (contract.md, last line of part
 A). A pod bound to a node becomes Running with every condition a kubelet sets (PodScheduled among them, since pods bound
-directly never meet a scheduler). Ending pods is not kwok's: see `harness.cluster.reaper`.
+directly never meet a scheduler). Ending pods is not kwok's: see `harness.cluster.reaper`. A node that carries the
+annotation `harness.cluster.nodes.STILL` is left as it is: a fault speaks for its kubelet.
 """
 
 from __future__ import annotations

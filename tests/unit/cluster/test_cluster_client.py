@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -214,6 +215,25 @@ def test_a_watch_asks_for_bookmarks_from_its_version(tmp_path: Path) -> None:
 
     assert talk(tmp_path, handler=handle, story=events) == []
     assert asked == [{"watch": "true", "resourceVersion": "7", "allowWatchBookmarks": "true"}]
+
+
+def test_a_watch_of_some_keeps_its_selector_and_can_be_left_early(tmp_path: Path) -> None:
+    """The selector in the path stands beside what every watch asks for; what is not read any more is closed."""
+    asked: list[str] = []
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        asked.extend(request.query.getall(key)[0] for key in ("fieldSelector", "resourceVersion", "watch"))
+        return await streaming(b'{"type":"ADDED","object":{}}\n', b'{"type":"MODIFIED","object":{}}\n')(request)
+
+    async def first(client: KubeClient) -> str:
+        path = "/api/v1/nodes?fieldSelector=metadata.name=worker-1.example"
+        async with aclosing(client.watch(path, resource_version="7", idle_s=0.5)) as stream:
+            async for event in stream:
+                return event.type
+        return ""
+
+    assert talk(tmp_path, handle, first) == "ADDED"
+    assert asked == ["metadata.name=worker-1.example", "7", "true"]
 
 
 def test_an_error_event_is_an_api_error(tmp_path: Path) -> None:
