@@ -22,6 +22,9 @@ from harness.fault.member import (
     QuorumLost,
 )
 from harness.fault.node import AllocatableChanged, NodeCordoned, NodeDeleted, NodeReplaced, NodeSilent, NodesJoin
+from harness.fault.nodepods import NodeDrained, NodeTainted
+from harness.fault.nodeset import NodeEmptyStatus, NodeNeverReady, NodesDeleted
+from harness.fault.nodestate import ClockAhead, ExtendedResourceRemoved, NodeFlaps, NodeNotReady
 from harness.fault.operator import DeletionMissed, OperatorKilled, PortTaken, RegistryEarly
 from harness.fault.server import ServerKilled, ServerPaused
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
@@ -31,6 +34,7 @@ __all__ = [
     "AllocatableChanged",
     "ApiServerHung",
     "ApiServerKilled",
+    "ClockAhead",
     "Compacted",
     "ConnectionsExhausted",
     "DatastoreSlowed",
@@ -38,6 +42,7 @@ __all__ = [
     "DeletionMissed",
     "DiscoveryBroken",
     "DiscoveryPodDeleted",
+    "ExtendedResourceRemoved",
     "Fault",
     "LeaderLost",
     "LeaderMoved",
@@ -48,8 +53,15 @@ __all__ = [
     "MemberSlowed",
     "NodeCordoned",
     "NodeDeleted",
+    "NodeDrained",
+    "NodeEmptyStatus",
+    "NodeFlaps",
+    "NodeNeverReady",
+    "NodeNotReady",
     "NodeReplaced",
     "NodeSilent",
+    "NodeTainted",
+    "NodesDeleted",
     "NodesJoin",
     "OperatorKilled",
     "PortTaken",

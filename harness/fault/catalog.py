@@ -28,6 +28,9 @@ from harness.fault.member import (
     QuorumLost,
 )
 from harness.fault.node import AllocatableChanged, NodeCordoned, NodeDeleted, NodeReplaced, NodeSilent, NodesJoin
+from harness.fault.nodepods import EFFECTS, NodeDrained, NodeTainted
+from harness.fault.nodeset import NodeEmptyStatus, NodeNeverReady, NodesDeleted
+from harness.fault.nodestate import FLAPPING, ClockAhead, ExtendedResourceRemoved, NodeFlaps, NodeNotReady
 from harness.fault.operator import DeletionMissed, OperatorKilled, PortTaken, RegistryEarly
 from harness.fault.server import ServerKilled, ServerPaused
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
@@ -42,7 +45,8 @@ KINDS: Mapping[str, type[Any]] = {
     kind.kind: kind
     for kind in (
         ApiServerKilled, ApiServerHung, NodeSilent, NodeCordoned, NodeDeleted, NodeReplaced,
-        AllocatableChanged,
+        NodeNotReady, NodeFlaps, NodeTainted, NodeDrained, NodesDeleted, NodeNeverReady, NodeEmptyStatus,
+        AllocatableChanged, ExtendedResourceRemoved, ClockAhead,
         NodesJoin, OperatorKilled, DeletionMissed, PortTaken, RegistryEarly, DiscoveryPodDeleted, DiscoveryBroken,
         RegistryChanged, RegistryBroken,
         DatastoreStopped, DatastoreSlowed, LeaderLost, SpaceExhausted, Compacted, ConnectionsExhausted, SqlReadOnly,
@@ -60,6 +64,8 @@ WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "member-slowed": {"role": ROLES},
     "server-killed": {"which": ("leader", "server-1", "server-2", "server-3")},
     "server-paused": {"which": ("leader", "server-1", "server-2", "server-3")},
+    "node-flaps": {"what": FLAPPING},
+    "node-tainted": {"effect": EFFECTS},
     "port-taken": {"port": ("rest", "grpc"), "restart": ("kill", "interrupt")},
 }
 """The parameters that are one of a few words, by kind of fault."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from harness.cluster.etcdapi import EtcdApi
@@ -140,6 +141,56 @@ async def node_gone(cluster: Cluster, name: str) -> str:
         return None
 
     return await until(f"node {name[:40]} to be gone", gone, deadline_s=BITE_DEADLINE_S)
+
+
+async def node_turned(
+    cluster: Cluster, name: str, *, since: str, word: Callable[[Node], str], before: str, times: int
+) -> str:
+    """Return when a watch from version `since` on has brought `times` changes of the Node's `word`, first `before`.
+
+    The API server tells a watch what happened before it was opened, too, so no change is missed.
+    """
+    path = f"/api/v1/nodes?fieldSelector=metadata.name={name}"
+
+    async def turned(progress: Progress) -> str | None:
+        words = [before]
+        try:
+            events = cluster.client.watch(path, resource_version=since, idle_s=BITE_DEADLINE_S)
+            async with aclosing(events):
+                async for event in events:
+                    if event.type == "BOOKMARK":
+                        continue
+                    now = word(event.object)
+                    words += [now] if now != words[-1] else []
+                    progress.last = f"{len(words) - 1} changes, then {now}"
+                    if len(words) > times:
+                        return f"the node changed {times} times between {before} and {words[1]}"
+        except ClusterError as exc:
+            progress.last = exc.what
+        return None
+
+    return await until(f"node {name[:40]} to change {times} times", turned, deadline_s=BITE_DEADLINE_S)
+
+
+async def pods_gone(cluster: Cluster, node: str, uids: Collection[str]) -> str:
+    """Return when none of these pods is bound to the node any more."""
+
+    async def gone(progress: Progress) -> str | None:
+        try:
+            left = {str(pod["metadata"]["uid"]) for pod in await pods_on(cluster, node)} & set(uids)
+        except ClusterError as exc:
+            progress.last = exc.what
+            return None
+        progress.last = f"{len(left)} of {len(uids)} pods are still there"
+        return None if left else f"{len(uids)} pods that were on the node are gone"
+
+    return await until(f"the pods of node {node[:40]} to be gone", gone, deadline_s=BITE_DEADLINE_S, interval_s=0.2)
+
+
+async def pods_on(cluster: Cluster, node: str) -> list[Mapping[str, Any]]:
+    """The pods that are bound to the node."""
+    listed = await cluster.client.get("/api/v1/pods", params={"fieldSelector": f"spec.nodeName={node}"})
+    return list(listed["items"])
 
 
 async def registry_asked(cluster: Cluster, before: int) -> str:
