@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 A100 = GpuInfo("nvidia", "10de", "a100", "20b5", "PCIe", "80Gi")
 
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+
 
 def truth(*records: dict[str, Any]) -> Truth:
     """The truth after the records; asked in between, so that what it remembers has to be right."""
@@ -102,9 +104,10 @@ def test_nothing_allocated_is_negative(records: list[dict[str, Any]]) -> None:
         (objects.node(ready="Unknown"), False),
         (objects.node(cordoned=True), False),
         ({"metadata": {}, "spec": {}, "status": {}}, False),
-        ({**objects.node(), "spec": {"taints": [{"key": "k", "effect": "NoExecute"}]}}, True),
+        ({"metadata": {}, "spec": {}, "status": {"capacity": {}, "allocatable": {}, "conditions": []}}, False),
+        *(({**objects.node(), "spec": {"taints": [{"key": "k", "effect": effect}]}}, True) for effect in EFFECTS),
     ],
-    ids=["ready", "not ready", "unknown", "cordoned", "no conditions yet", "tainted"],
+    ids=["ready", "not ready", "unknown", "cordoned", "no conditions yet", "empty status", *EFFECTS],
 )
 def test_ready_schedulable_nodes_are_reported(body: dict[str, Any], reported: bool) -> None:
     """A node is reported exactly when its Ready condition is True and it is not cordoned (TRUTH-1)."""
@@ -132,6 +135,16 @@ def test_every_field_has_a_value() -> None:
         "cpu.capacity": Decimal("3.9"),
         "gpu.capacity": 4,
     }
+
+
+def test_a_resource_that_vanishes_counts_zero_until_it_is_back() -> None:
+    """A node whose GPUs are no longer named, not even with 0, is reported with none, and its pods still count."""
+    full = objects.node(capacity={"nvidia.com/gpu": "4"}, allocatable={"nvidia.com/gpu": "4"})
+    found = truth(of_node("ADDED", "a", full), of_pod("ADDED", "p", objects.pod(container(nvidia_gpu=1), node="a")))
+    assert found.apply(of_node("MODIFIED", "a", objects.node())) == {"a"}
+    assert [only(found).values[f"gpu.{figure}"] for figure in ("capacity", "allocatable", "allocated")] == [0, 0, 1]
+    assert found.apply(of_node("MODIFIED", "a", full)) == {"a"}
+    assert [only(found).values[f"gpu.{figure}"] for figure in ("capacity", "allocatable", "allocated")] == [4, 4, 1]
 
 
 def test_gpus_of_both_vendors_add_up() -> None:

@@ -174,6 +174,42 @@ def test_only_ready_schedulable_nodes_that_are_not_excluded_are_reported() -> No
     assert [name for name in state.nodes if state.entry(name)] == ["ok"]
 
 
+def test_what_does_not_keep_pods_away_does_not_keep_a_node_out() -> None:
+    """A tainted node is reported, and one whose clock is ahead; one without a status is not, and hurts nobody."""
+    empty = {"daemonEndpoints": {"kubeletEndpoint": {"Port": 0}}, "nodeInfo": {"kubeletVersion": ""}}
+    later = {"lastHeartbeatTime": "2126-01-01T00:00:00Z", "lastTransitionTime": "2126-01-01T00:00:00Z"}
+    ready = {"conditions": [{"type": "Ready", "status": "True", **later}]}
+
+    def act(state: State) -> None:
+        for name, spec, status in (
+            ("empty", {}, empty),
+            ("tainted", {"taints": [{"key": "k", "effect": "NoExecute"}]}, ready),
+            ("ahead", {}, ready),
+        ):
+            state.put_node(decode_node({"metadata": {"name": name, "uid": "u1"}, "spec": spec, "status": status}))
+            state.put_hardware(name, Hardware("u1", (), ()))
+
+    state = _told(act)
+    assert [name for name in state.nodes if state.entry(name)] == ["tainted", "ahead"]
+
+
+def test_a_node_that_flaps_is_reported_as_soon_as_it_is_back() -> None:
+    """What is known of its hardware stays known, so nothing has to be waited for."""
+
+    def act(state: State) -> None:
+        _with_hardware(state)
+        for _ in range(5):
+            state.put_node(_node(ready="False"))
+            assert state.entry("n") is None
+            state.put_node(_node(cordoned=True))
+            assert state.entry("n") is None
+            state.put_node(_node())
+
+    entry = _told(act).entry("n")
+    assert entry is not None
+    assert [gpu.name for gpu in entry.gpu_info] == ["h100"]
+
+
 def test_a_node_is_held_back_until_its_hardware_is_known_or_was_waited_for() -> None:
     """A node without hardware appears after the grace period, with true figures and without info."""
     now = [100.0]
