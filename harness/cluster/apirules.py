@@ -1,0 +1,243 @@
+"""Rules of the API proxy: what is done to which calls, as data that travels over its control socket.
+
+A rule has a match and an action. Some actions are done to a call, at the moment it arrives:
+
+- `status`: it is answered with that status and a metav1.Status, and not passed on; `retry_after_s` above 0 adds the
+  header Retry-After;
+- `reset`: its connection is reset; `hang`: nothing happens until the rule is cleared, then the call goes on;
+- `delay`: it is passed on `delay_s` later;
+- `truncate`: of the answer's body `after_bytes` bytes arrive, never all, then the connection is closed;
+- `garbage`: it is answered 200 with a body that is no JSON, and not passed on.
+
+Others are done to watches, also to those that are open when the rule is set:
+
+- `watch-close`: the watch ends in order `after_s` seconds after it began; `watch-error`: it brings an ERROR event with
+  a metav1.Status of that `status` and ends; `open_only` leaves watches alone that begin later;
+- `watch-drop`, `watch-duplicate`: events of these `types` (all but bookmarks, when none is given) are lost, or come
+  twice; `watch-reorder`: of two neighbours the second comes first; `watch-bookmarks`: nothing but bookmarks comes;
+- `watch-delay`: events come `delay_s` later; `watch-freeze`: none comes until the rule is cleared. Order is kept, and
+  what was held back comes at once when the rule is cleared.
+
+A rule lets pass what it meets first (`skip`) and what it meets after it has acted `times` times (0: no limit). What it
+counts is calls, watches (close, error) or events. `acted` is the evidence that a fault bit.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.cluster.apicalls import CREATE, VERBS, WATCH, Call
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STATUS, RESET, HANG, DELAY, TRUNCATE, GARBAGE = "status", "reset", "hang", "delay", "truncate", "garbage"
+CLOSE, ERROR, DROP, DUPLICATE = "watch-close", "watch-error", "watch-drop", "watch-duplicate"
+LATE, FREEZE, BOOKMARKS, REORDER = "watch-delay", "watch-freeze", "watch-bookmarks", "watch-reorder"
+OF_CALLS = frozenset({STATUS, RESET, HANG, DELAY, TRUNCATE, GARBAGE})
+OF_WATCHES = frozenset({CLOSE, ERROR, DROP, DUPLICATE, LATE, FREEZE, BOOKMARKS, REORDER})
+
+NONSENSE = b'{"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1", "items": ['
+"""What `garbage` answers: it begins as a list does, and is no JSON."""
+
+_REASONS = {
+    400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed",
+    409: "Conflict", 410: "Expired", 413: "RequestEntityTooLarge", 415: "UnsupportedMediaType", 422: "Invalid",
+    429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout",
+}  # fmt: skip
+"""metav1.StatusReason by code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Which calls: "" matches any. A watch of a collection brings the objects that `namespace` and `name` pick out."""
+
+    verb: str = ""
+    resource: str = ""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.verb and self.verb not in VERBS:
+            raise UsageError(f"verb {self.verb!r} is not known", hint=f"one of {', '.join(VERBS)}; or none for any")
+
+    def of(self, call: Call) -> bool:
+        """Whether the call itself is one of these."""
+        return self._kind(call) and self.namespace in {"", call.namespace} and self.name in {"", call.name}
+
+    def within(self, call: Call) -> bool:
+        """Whether the call is a watch that may bring such objects."""
+        return (
+            call.verb == WATCH
+            and self._kind(call)
+            and (not self.namespace or call.namespace in {"", self.namespace})
+            and (not self.name or call.name in {"", self.name})
+        )
+
+    def picks(self, item: Mapping[str, Any]) -> bool:
+        """Whether a watch's object is one of these."""
+        meta = item.get("metadata") or {}
+        return self.namespace in {"", meta.get("namespace", "")} and self.name in {"", meta.get("name", "")}
+
+    def _kind(self, call: Call) -> bool:
+        return (
+            self.verb in {"", call.verb}
+            and self.resource in {"", call.resource}
+            and self.subresource in {"", call.subresource}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What is done: `do` is one of the words above, the others are its parameters."""
+
+    do: str
+    status: int = 0
+    retry_after_s: int = 0
+    delay_s: float = 0.0
+    after_bytes: int = 0
+    after_s: float = 0.0
+    types: tuple[str, ...] = ()
+    open_only: bool = False
+
+    def __post_init__(self) -> None:
+        if self.do not in OF_CALLS | OF_WATCHES:
+            raise UsageError(
+                f"action {self.do!r} is not known", hint=f"one of {', '.join(sorted(OF_CALLS | OF_WATCHES))}"
+            )
+        if self.do in {STATUS, ERROR} and not 400 <= self.status <= 599:
+            raise UsageError(f"{self.do}: status={self.status} is out of range", hint="400 to 599")
+        for name in ("retry_after_s", "delay_s", "after_bytes", "after_s"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{self.do}: {name}={getattr(self, name)} is below zero")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRule:
+    """One rule; `id` names it until it is cleared."""
+
+    id: str
+    match: Match
+    action: Action
+    skip: int = 0
+    times: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """What goes over the control socket."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> ApiRule:
+        """The rule of a command; raises UsageError saying what is wrong with it."""
+        try:
+            action = {**body["action"], "types": tuple(body["action"].get("types", ()))}
+            return cls(**{**body, "match": Match(**body["match"]), "action": Action(**action)})
+        except (KeyError, TypeError, AttributeError) as exc:
+            raise UsageError(f"this is no rule: {str(body)[:200]}", hint=repr(exc)) from exc
+
+
+@dataclass(slots=True, eq=False)
+class Active:
+    """A rule in force: how many it has met that are its own, and how often it acted."""
+
+    rule: ApiRule
+    met: int = 0
+    acted: int = 0
+
+    @property
+    def do(self) -> str:
+        """What it does."""
+        return self.rule.action.do
+
+    def turn(self) -> bool:
+        """Count one more that it meets; whether it acts on it."""
+        self.met += 1
+        if self.met <= self.rule.skip or (self.rule.times and self.acted >= self.rule.times):
+            return False
+        self.acted += 1
+        return True
+
+    def concerns(self, call: Call) -> bool:
+        """Whether it may act on this call, or on the events of this watch."""
+        return self.rule.match.within(call) if self.do in OF_WATCHES else self.rule.match.of(call)
+
+
+@dataclass(slots=True)
+class Rules:
+    """The rules in force, by id, in the order in which they were set."""
+
+    active: dict[str, Active] = field(default_factory=dict)
+
+    def set(self, rule: ApiRule) -> Active:
+        """Put a rule in force, from zero; one of the same id is replaced."""
+        self.active.pop(rule.id, None)
+        self.active[rule.id] = Active(rule)
+        return self.active[rule.id]
+
+    def clear(self, rule_id: str) -> None:
+        """Take a rule out of force; one that is not there is no error, so that clearing can be repeated."""
+        self.active.pop(rule_id, None)
+
+    def holds(self, active: Active) -> bool:
+        """Whether the rule is still in force."""
+        return self.active.get(active.rule.id) is active
+
+    def on_call(self, call: Call) -> Active | None:
+        """The first rule that acts on the call now; each that meets it counts it, up to that one."""
+        for active in self.active.values():
+            if active.do in OF_CALLS and active.concerns(call) and active.turn():
+                return active
+        return None
+
+    def on_watch(self, call: Call) -> list[Active]:
+        """The rules that may act on this watch or its events."""
+        return [active for active in self.active.values() if active.do in OF_WATCHES and active.concerns(call)]
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Rule -> {"met", "acted"}."""
+        return {name: {"met": active.met, "acted": active.acted} for name, active in self.active.items()}
+
+
+def status(code: int, call: Call, *, retry_after_s: int = 0) -> dict[str, Any]:
+    """A metav1.Status as the API server would give for this call."""
+    reason = _REASONS.get(code, "InternalError" if code >= 500 else "BadRequest")
+    if code == 409 and call.verb == CREATE:
+        reason = "AlreadyExists"
+    details: dict[str, Any] = {"name": call.name, "group": call.group, "kind": call.resource}
+    if retry_after_s:
+        details["retryAfterSeconds"] = retry_after_s
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": _message(code, call),
+        "reason": reason,
+        "details": {key: value for key, value in details.items() if value},
+        "code": code,
+    }
+
+
+def _message(code: int, call: Call) -> str:
+    what = f'{call.resource or "resource"} "{call.name}"'
+    match code:
+        case 403:
+            return f'{call.resource} is forbidden: cannot {call.verb} resource "{call.resource}" (by the harness)'
+        case 404:
+            return f"{what} not found"
+        case 409:
+            return f"Operation cannot be fulfilled on {what}: the object has been modified"
+        case 410:
+            return "too old resource version: 1 (2)"
+        case 429:
+            return "too many requests, please try again later"
+    return f"{_REASONS.get(code, code)}: made by the harness for {call}"
+
+
+def error_event(code: int, call: Call) -> bytes:
+    """The line of a watch that brings an error."""
+    return json.dumps({"type": "ERROR", "object": status(code, call)}).encode() + b"\n"

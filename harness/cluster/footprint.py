@@ -1,0 +1,99 @@
+"""What the operator asks of the API server through the API proxy: one record for each call, kept until fetched."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.cluster.apicalls import Call
+    from harness.cluster.apiwatch import WatchStream
+
+KEPT_MOST = 100_000
+"""Calls kept while nobody fetches them: minutes of the busiest operator; the oldest are lost, and counted."""
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """One call. Times are monotonic seconds, as every process of this machine reads them.
+
+    `status`: 0 while or where there was no answer; `answered`: when its head came; `rule`: the rule that acted on it.
+    """
+
+    call: Call
+    began: float
+    status: int = 0
+    answered: float | None = None
+    finished: float | None = None
+    rule: str = ""
+    watch: WatchStream | None = None
+
+    def answer(self, status: int) -> None:
+        """An answer has begun."""
+        self.status, self.answered = status, time.monotonic()
+
+    def as_json(self) -> dict[str, Any]:
+        """{"began", "finished" (None: still open), "status", "latency_s", "rule", the call's fields}.
+
+        The latency of a watch is that of its head, of any other call that of its last byte. A watch has `events` and
+        `ended` ("": still open, else server, client or rule) too.
+        """
+        now = time.monotonic()
+        body = {
+            **self.call.as_json(),
+            "began": self.began,
+            "finished": self.finished,
+            "status": self.status,
+            "rule": self.rule,
+        }
+        if self.watch is None:
+            return {**body, "latency_s": round((self.finished or now) - self.began, 6)}
+        head = self.answered or self.finished or now
+        return {
+            **body,
+            "latency_s": round(head - self.began, 6),
+            "events": self.watch.events,
+            "ended": self.watch.ended,
+        }
+
+
+@dataclass(slots=True)
+class Calls:
+    """The calls that are under way, and those that have ended and were not fetched yet."""
+
+    lost: int = 0
+    _open: set[Record] = field(default_factory=set)
+    _ended: deque[Record] = field(default_factory=deque)
+
+    def begin(self, call: Call) -> Record:
+        """A call has arrived."""
+        record = Record(call, time.monotonic())
+        self._open.add(record)
+        return record
+
+    def finish(self, record: Record) -> None:
+        """It is over."""
+        record.finished = time.monotonic()
+        self._open.discard(record)
+        if len(self._ended) == KEPT_MOST:
+            self._ended.popleft()
+            self.lost += 1
+        self._ended.append(record)
+
+    def fetch(self, *, also_open: bool) -> list[dict[str, Any]]:
+        """What has ended since the last time, in order, and if asked for what is under way."""
+        found = [record.as_json() for record in self._ended]
+        self._ended.clear()
+        if also_open:
+            found += [record.as_json() for record in sorted(self._open, key=lambda record: record.began)]
+        return found
+
+    def open_watches(self) -> dict[str, int]:
+        """Resource -> watches that are open."""
+        counts: dict[str, int] = {}
+        for record in self._open:
+            if record.watch is not None:
+                counts[record.call.resource] = counts.get(record.call.resource, 0) + 1
+        return counts
