@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.fault.access import ApiGarbage, ApiHangs, ApiRefuses, ApiSlow, ApiTruncates
 from harness.fault.apiserver import ApiServerHung, ApiServerKilled
 from harness.fault.base import Fault
 from harness.fault.datastore import (
@@ -29,12 +30,18 @@ from harness.fault.operator import DeletionMissed, OperatorKilled, PortTaken, Re
 from harness.fault.server import ServerKilled, ServerPaused
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
 from harness.fault.together import Together
+from harness.fault.watch import WatchDropsEvents, WatchDuplicates, WatchError, WatchesClosed, WatchFrozen
 
 __all__ = [
     "AllocatableChanged",
+    "ApiGarbage",
+    "ApiHangs",
+    "ApiRefuses",
     "ApiServerHung",
     "ApiServerKilled",
     "ClockAhead",
+    "ApiSlow",
+    "ApiTruncates",
     "Compacted",
     "ConnectionsExhausted",
     "DatastoreSlowed",
@@ -74,4 +81,9 @@ __all__ = [
     "SpaceExhausted",
     "SqlReadOnly",
     "Together",
+    "WatchDropsEvents",
+    "WatchDuplicates",
+    "WatchError",
+    "WatchFrozen",
+    "WatchesClosed",
 ]

@@ -68,6 +68,7 @@ class Scenario:
     `datastores`: the kinds on which the scenario makes sense, the one it runs on unless told otherwise first (those on
     which one of its faults is not possible are left out); `servers`: 1, or 3, each with an etcd member; `pinned`: the
     operator is given the first server's address, not the balanced one; `quota_mib`: etcd's size limit, 0 for its own.
+    `proxied`: the operator goes through the API proxy, as it does anyway where a fault needs it.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Scenario:
     servers: int = 1
     pinned: bool = False
     quota_mib: int = 0
+    proxied: bool = False
 
     def __post_init__(self) -> None:
         if not self.id or any(part in {"", ".", ".."} for part in self.id.split("/")):
@@ -133,6 +135,11 @@ class Scenario:
             kinds = catalog.possible_on(fault, kinds)
         return kinds
 
+    @property
+    def behind_proxy(self) -> bool:
+        """Whether the operator goes through the API proxy: because it was asked for, or because a fault needs it."""
+        return self.proxied or any(catalog.needs_proxy(fault) for fault in self.faults)
+
     def with_nodes(self, nodes: Mapping[str, NodeProfile]) -> Scenario:
         """The same scenario on other nodes."""
         return dataclasses.replace(self, nodes=dict(nodes))
@@ -157,4 +164,5 @@ class Scenario:
             "servers": self.servers,
             "pinned": self.pinned,
             "quota_mib": self.quota_mib,
+            "proxied": self.behind_proxy,
         }

@@ -10,7 +10,7 @@ from harness.check.base import Context, capped, checker
 from harness.check.recovery import recoveries
 from harness.check.tracks import SLACK_S
 from harness.check.verdict import Finding, PromiseVerdict, judge
-from harness.check.windows import API, GRPC, MEMBER, OPERATOR, REST, Span, merged, touches
+from harness.check.windows import API, GRPC, MEMBER, OPERATOR, REST, WATCH, Span, merged, touches
 from harness.model.inventory import ABSENT
 from harness.model.timeline import PRESENT
 
@@ -28,14 +28,14 @@ _NO_API_WINDOW = "no fault took the API server away"
 
 @checker("AVAIL-1")
 def avail_1(context: Context) -> PromiseVerdict:
-    """While the cluster cannot be seen, no healthy answer drops a node that was reported and still must be.
+    """While the cluster cannot be seen or followed, no healthy answer drops a node that was reported and still must be.
 
     Judged from the inject of each such fault until RECOVER-1's objective after its heal. A process that has just been
     started may tell of no nodes until it has told of some, unless the cluster cannot be seen at that moment: then it
     knows that it does not know. A gap in our own sight of the truth is no excuse here: what was last known counts,
     unless it turned out after the gap that the node had gone.
     """
-    spans = context.until_recovered({API, MEMBER})
+    spans = context.until_recovered({API, WATCH, MEMBER})
     if not spans:
         return judge("AVAIL-1", examined=0, unit="answers", reasons=[_NO_API_WINDOW])
     findings: list[Finding] = []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.check.answers import Answer, Parsed, parse_snapshots, read_answers, read_health
 from harness.check.tracks import SLACK_S, Bad, Judged, Track, build_track, compare, samples
 from harness.check.verdict import Finding, PromiseVerdict
-from harness.check.windows import API, OPERATOR, Span, Windows, merged, read_windows
+from harness.check.windows import API, OPERATOR, WATCH, Span, Windows, merged, read_windows
 from harness.model.timeline import CPU_INFO, GPU_INFO, KEY_FIELDS, LABELS, Key, Timeline
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ class Context:
         return self.objective("TRUTH-3" if field_name.endswith(".allocated") else "TRUTH-2")
 
     def away(self) -> list[Span]:
-        """When the operator could not see the cluster or was not there, each with RECOVER-1's objective after it."""
-        return self.windows.spans({API, OPERATOR}, grace_s=self.objective("RECOVER-1"))
+        """When the operator could not know the latest or was not there, each with RECOVER-1's objective after it."""
+        return self.windows.spans({API, WATCH, OPERATOR}, grace_s=self.objective("RECOVER-1"))
 
     def until_recovered(self, affects: Collection[str]) -> list[Span]:
         """From each inject of such a fault until RECOVER-1's objective after its heal or the run's end, merged."""

@@ -1,9 +1,10 @@
 """TRUTH-1 to TRUTH-5: what is reported is true, or was true no longer ago than the objective.
 
 Lag and falsehood differ (design section 5). A value that was true before is *stale*: a finding once it is older than
-the objective, unless the operator could not see the cluster (a fault on the API server, the datastore or the operator
-itself, and RECOVER-1's objective after its heal; RECOVER-1 judges the rest). A value that never was true is *wrong*: a
-finding at once, whatever fault is open. Nothing is judged before the gate: until then the operator is starting.
+the objective, unless the operator could not see the cluster (a fault on the API server, the datastore, the operator's
+watches or the operator itself, and RECOVER-1's objective after its heal; RECOVER-1 judges the rest). A value that never
+was true is *wrong*: a finding at once, whatever fault is open. Nothing is judged before the gate: until then the
+operator is starting.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Span = tuple[float, float]
 
 API, OPERATOR, REST, GRPC = "api", "operator", "rest", "grpc"
+WATCH = "watch"
 MEMBER = "member"
 DISCOVERY, REGISTRY = "discovery", "registry"
 

@@ -355,6 +355,16 @@ def _is_readable(answer: Head) -> bool:
     )
 
 
+def configure(directory: Path, *, port: int, upstream: str) -> str:
+    """Write what the process reads when it starts; returns the URL under which operators find it.
+
+    `upstream`: the URL that the operator would be given otherwise.
+    """
+    config = {"port": port, "upstream": int(upstream.rpartition(":")[2])}
+    (directory / CONFIG_FILE).write_text(json.dumps(config), encoding="utf-8")
+    return f"https://127.0.0.1:{port}"
+
+
 def contexts(pki: Path) -> tuple[ssl.SSLContext, ssl.SSLContext, ssl.SSLContext]:
     """TLS towards the operator, and towards the API server with the operator's certificate and without."""
     authority = str(pki / "ca.crt")

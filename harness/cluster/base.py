@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from harness.cluster.apirules import ApiRule
     from harness.cluster.client import KubeClient
     from harness.cluster.datastore import Datastore
     from harness.cluster.relay import Rule
@@ -89,6 +90,23 @@ class Cluster(Protocol):
 
     async def relay_stats(self) -> Mapping[str, Any]:
         """Link -> counters of the relay."""
+        ...
+
+    @property
+    def proxied(self) -> bool:
+        """Whether the operator goes through the API proxy."""
+        ...
+
+    async def set_api_rule(self, rule: ApiRule) -> None:
+        """Put a rule of the API proxy in force; raises ClusterError when there is no proxy."""
+        ...
+
+    async def clear_api_rule(self, rule_id: str) -> None:
+        """Take a rule out of force; one that is not there is no error."""
+        ...
+
+    async def api_stats(self) -> Mapping[str, Any]:
+        """{"rules": {id: {"met", "acted"}}, "watches": {resource: open}, …}: evidence that rules acted."""
         ...
 
     def versions(self) -> Mapping[str, str]:

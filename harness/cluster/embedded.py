@@ -1,8 +1,8 @@
 """The embedded backend: a real control plane as processes on loopback, ready in seconds.
 
 Datastore, kube-apiserver, kube-controller-manager and kwok are the real ones; egress and GPU registry are ours and run
-in one helper process, relays and load balancers, where there are any, in another. No root, no namespaces, no
-containers. Everything dies with the harness.
+in one helper process, relays and load balancers, where there are any, in another, and so does the proxy between
+operator and API server. No root, no namespaces, no containers. Everything dies with the harness.
 
 With three servers each API server has an etcd member of its own, as in K3s. The operator reaches them as through the
 service `kubernetes`: new connections go to servers that are ready, open ones stay where they are. Our own parts (kwok,
@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from harness.cluster import access
+from harness.cluster import access, apiproxy
 from harness.cluster.client import KubeClient
 from harness.cluster.concurrent import all_of
 from harness.cluster.control import ControlSocket
@@ -43,6 +43,7 @@ from harness.wait import Progress, until
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harness.cluster.apirules import ApiRule
     from harness.toolchain import Toolchain
 
 READY_DEADLINE_S = 90.0
@@ -56,7 +57,8 @@ class Shape:
     `large` makes heartbeats rarer (some hundred nodes and more); `grace_s` is the node monitor's grace period;
     `status_period_s` the period of a simulated kubelet's status updates. `servers`: 1, or 3 with "etcd3"; `pinned`:
     the operator is given the first server's address instead of the service's. `relayed`: there is a relay before the
-    datastore, for faults on the way to it; `quota_bytes`: etcd's size limit, 0 for its own.
+    datastore, for faults on the way to it; `quota_bytes`: etcd's size limit, 0 for its own. `proxied`: the operator is
+    given the address of the API proxy, which stands before whatever it would be given otherwise.
     """
 
     large: bool = False
@@ -67,6 +69,7 @@ class Shape:
     pinned: bool = False
     relayed: bool = False
     quota_bytes: int = 0
+    proxied: bool = False
 
     def __post_init__(self) -> None:
         if self.servers not in {1, 3} or (self.servers == 3 and self.datastore.kind != "etcd3"):
@@ -77,7 +80,10 @@ class Shape:
 
 @dataclass(slots=True)
 class EmbeddedCluster:
-    """One running cluster; use `async with EmbeddedCluster.start(...)`, or `stop` it yourself."""
+    """One running cluster; use `async with EmbeddedCluster.start(...)`, or `stop` it yourself.
+
+    `operator_server`: the URL that the operator is given.
+    """
 
     toolchain: Toolchain
     shape: Shape
@@ -88,6 +94,7 @@ class EmbeddedCluster:
     servers: tuple[Server, ...]
     datastore: Datastore
     client: KubeClient
+    operator_server: str
     operator_kubeconfig: Path
     admin_kubeconfig: Path
     registry_url: str
@@ -97,6 +104,7 @@ class EmbeddedCluster:
     _children: dict[str, Child] = field(default_factory=dict)
     _sidecar: ControlSocket | None = None
     _relay: ControlSocket | None = None
+    _proxy: ControlSocket | None = None
 
     @classmethod
     async def start(cls, toolchain: Toolchain, *, shape: Shape | None = None, parent: Path | None = None) -> Self:
@@ -143,6 +151,10 @@ class EmbeddedCluster:
             ]
             service, own = (f"https://127.0.0.1:{link.port}" for link in links[-2:])
 
+        given = servers[0].api.url if shape.pinned else service
+        if shape.proxied:
+            given = apiproxy.configure(directory, port=ports.take(), upstream=given)
+
         def config(name: str, user: str, server: str) -> Path:
             pair = keys.admin if name == "admin" else keys.operator
             return kubeconfig(directory / f"{name}.kubeconfig", server=server, ca=ca, pair=pair, user=user)
@@ -157,9 +169,8 @@ class EmbeddedCluster:
             servers=tuple(servers),
             datastore=datastore,
             client=KubeClient(own, ca=ca, pair=keys.admin),
-            operator_kubeconfig=config(
-                "operator", access.OPERATOR_USER, servers[0].api.url if shape.pinned else service
-            ),
+            operator_server=given,
+            operator_kubeconfig=config("operator", access.OPERATOR_USER, given),
             admin_kubeconfig=config("admin", "harness-admin", own),
             registry_url=f"http://127.0.0.1:{ports.take()}",
             links=tuple(links),
@@ -171,6 +182,9 @@ class EmbeddedCluster:
             (self.directory / LINKS_FILE).write_text(describe(self.links), encoding="utf-8")
             self._children["relay"] = self._start_helper("relay")
             self._relay = ControlSocket(self.directory / SOCKET, "the cluster's relay")
+        if self.shape.proxied:
+            self._children["apiproxy"] = self._start_helper("apiproxy")
+            self._proxy = ControlSocket(self.directory / apiproxy.SOCKET, "the cluster's API proxy")
         # The API server has much to do before it needs its datastore, and waits for it by itself.
         self.datastore.launch()
         for server in self.servers:
@@ -185,6 +199,8 @@ class EmbeddedCluster:
             await client.__aenter__()
         if self._relay is not None:
             await self._answers(self._relay, "relay")
+        if self._proxy is not None:
+            await self._answers(self._proxy, "apiproxy")
         await self.datastore.ready()
         await self.ready(READY_DEADLINE_S)
         self.api_ready_s = time.monotonic() - began
@@ -233,6 +249,12 @@ class EmbeddedCluster:
         if self._sidecar is None:
             raise ClusterError("the cluster is not running")
         return self._sidecar
+
+    @property
+    def _api_proxy(self) -> ControlSocket:
+        if self._proxy is None:
+            raise ClusterError("this cluster has no API proxy", hint="the scenario must have proxied=True")
+        return self._proxy
 
     @property
     def api_server(self) -> ApiServer:
@@ -284,6 +306,27 @@ class EmbeddedCluster:
         stats: Mapping[str, Any] = (await self._relay.command(do="stats"))["links"]
         return stats
 
+    @property
+    def proxied(self) -> bool:
+        """Whether the operator goes through the API proxy."""
+        return self.shape.proxied
+
+    async def set_api_rule(self, rule: ApiRule) -> None:
+        """Put a rule of the API proxy in force; raises ClusterError when there is no proxy."""
+        await self._api_proxy.command(do="rule", rule=rule.as_json())
+
+    async def clear_api_rule(self, rule_id: str) -> None:
+        """Take a rule out of force; one that is not there is no error."""
+        await self._api_proxy.command(do="clear", id=rule_id)
+
+    async def api_stats(self) -> Mapping[str, Any]:
+        """{"rules": {id: {"met", "acted"}}, "watches": {resource: open}, "connections", "opened", "reused"}."""
+        return await self._api_proxy.command(do="stats")
+
+    async def api_calls(self, *, also_open: bool = False) -> Mapping[str, Any]:
+        """{"calls": what ended since the last time (`harness.cluster.footprint`), "lost": how many were not kept}."""
+        return await self._api_proxy.command(do="calls", open=also_open)
+
     async def set_hardware(self, bodies: Mapping[str, Any]) -> None:
         """Node -> what its discovery API answers from now on (None: it refuses)."""
         await self._helper.command(do="hardware-many", body=dict(bodies))
@@ -326,7 +369,7 @@ class EmbeddedCluster:
     async def _end(self) -> None:
         for client in (self.client, *self.watchers):
             await client.__aexit__()
-        for helper in (self._sidecar, self._relay):
+        for helper in (self._sidecar, self._relay, self._proxy):
             if helper is not None:
                 helper.close()
         for child in self.processes().values():

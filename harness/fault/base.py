@@ -25,6 +25,7 @@ State = dict[str, Any]
 
 # What a fault makes impossible for an operator, as checkers are told (the record's `affects`).
 API = "api"  # the operator cannot see the cluster
+WATCH = "watch"  # the operator is not told the latest, while its requests are answered
 OPERATOR = "operator"  # we keep the operator from running
 REST, GRPC = "rest", "grpc"  # that listener cannot be expected to answer
 MEMBER = "member"  # one of several is lost, and the others go on: no excuse for anything

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from harness.cluster.apicalls import VERBS
 from harness.cluster.datastore import ETCD, ETCD3, SERVED
 from harness.cluster.hardware import NodeProfile
 from harness.errors import UsageError
+from harness.fault.access import ApiGarbage, ApiHangs, ApiRefuses, ApiSlow, ApiTruncates
 from harness.fault.apiserver import ApiServerHung, ApiServerKilled
 from harness.fault.datastore import (
     Compacted,
@@ -35,6 +37,7 @@ from harness.fault.operator import DeletionMissed, OperatorKilled, PortTaken, Re
 from harness.fault.server import ServerKilled, ServerPaused
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
 from harness.fault.together import Together, parts
+from harness.fault.watch import WatchDropsEvents, WatchDuplicates, WatchError, WatchesClosed, WatchFrozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,8 +55,12 @@ KINDS: Mapping[str, type[Any]] = {
         DatastoreStopped, DatastoreSlowed, LeaderLost, SpaceExhausted, Compacted, ConnectionsExhausted, SqlReadOnly,
         LeaderMoved, MemberKilled, MemberPaused, MemberPartitioned, MemberSlowed, MemberReplaced, QuorumLost,
         ServerKilled, ServerPaused, Together,
+        ApiRefuses, ApiHangs, ApiSlow, ApiTruncates, ApiGarbage,
+        WatchesClosed, WatchError, WatchFrozen, WatchDropsEvents, WatchDuplicates,
     )
 }  # fmt: skip
+
+_ANY_VERB = {"verb": ("", *VERBS)}
 
 WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "discovery-broken": {"mode": ("refuse", "hang", "error", "garbage")},
@@ -66,6 +73,7 @@ WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "server-paused": {"which": ("leader", "server-1", "server-2", "server-3")},
     "node-flaps": {"what": FLAPPING},
     "node-tainted": {"effect": EFFECTS},
+    **dict.fromkeys(("api-refuses", "api-hangs", "api-slow", "api-truncates", "api-garbage"), _ANY_VERB),
     "port-taken": {"port": ("rest", "grpc"), "restart": ("kill", "interrupt")},
 }
 """The parameters that are one of a few words, by kind of fault."""
@@ -86,8 +94,19 @@ DATASTORES: Mapping[str, tuple[str, ...]] = {
 RELAYED = frozenset({"datastore-slowed", "member-partitioned", "member-slowed"})
 """The faults that need a relay before the datastore or within it, by kind."""
 
+PROXIED = frozenset({
+    "api-refuses", "api-hangs", "api-slow", "api-truncates", "api-garbage",
+    "watches-closed", "watch-error", "watch-frozen", "watch-drops-events", "watch-duplicates",
+})  # fmt: skip
+"""The faults that need the API proxy between operator and API server, by kind."""
+
 OF_SERVERS = frozenset({"server-killed", "server-paused"})
 """The faults that need several servers, by kind."""
+
+NUMBERS: Mapping[str, tuple[int, int]] = {
+    "status": (400, 599), "code": (400, 599), "retry_after_s": (0, 60), "after_bytes": (0, 1 << 30),
+}  # fmt: skip
+"""The range of a parameter that is a whole number, by its name."""
 
 LONGEST_S = 600.0
 """No fault lasts longer: a run must end."""
@@ -104,6 +123,11 @@ def possible_on(fault: Fault, kinds: Iterable[str]) -> tuple[str, ...]:
 def needs_relay(fault: Fault) -> bool:
     """Whether the fault needs a relay before the datastore."""
     return any(part.kind in RELAYED for part in parts(fault))
+
+
+def needs_proxy(fault: Fault) -> bool:
+    """Whether the fault needs the API proxy."""
+    return any(part.kind in PROXIED for part in parts(fault))
 
 
 def to_json(fault: Fault) -> dict[str, Any]:
@@ -138,20 +162,23 @@ def check(fault: Fault) -> Fault:
             if type(part) not in KINDS.values():
                 raise UsageError(f"{fault.kind}: {name}={part!r} is no fault", hint='{"fault": {"kind": …}} in a plan')
             check(part)
-    for name in ("delay_s", "after_s"):
-        delay: Any = getattr(fault, name, 0.0)
-        if isinstance(delay, bool) or not isinstance(delay, int | float) or not 0 <= delay <= LONGEST_DELAY_S:
-            raise UsageError(
-                f"{fault.kind}: {name}={delay!r} is out of range", hint=f"0 to {LONGEST_DELAY_S:g} seconds"
-            )
-    length: Any = fault.for_s  # a plan may hold anything
-    if isinstance(length, bool) or not isinstance(length, int | float) or not 0 <= length <= LONGEST_S:
-        raise UsageError(f"{fault.kind}: for_s={length!r} is out of range", hint=f"0 to {LONGEST_S:g} seconds")
+    for name in ("delay_s", "after_s", "for_s"):
+        longest = LONGEST_S if name == "for_s" else LONGEST_DELAY_S
+        _in_range(fault, name, int | float, 0, longest, " seconds")
+    for name, (least, most) in NUMBERS.items():
+        _in_range(fault, name, int, least, most)
     for name, words in WORDS.get(fault.kind, {}).items():
         value = getattr(fault, name)
         if value not in words:
             raise UsageError(f"{fault.kind}: {name}={value!r} is unknown", hint=f"one of {', '.join(words)}")
     return fault
+
+
+def _in_range(fault: Fault, name: str, kind: Any, least: float, most: float, unit: str = "") -> None:
+    """A plan may hold anything where a number is wanted."""
+    value: Any = getattr(fault, name, least)
+    if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
+        raise UsageError(f"{fault.kind}: {name}={value!r} is out of range", hint=f"{least:g} to {most:g}{unit}")
 
 
 def _plain(value: Any) -> Any:

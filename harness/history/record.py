@@ -26,6 +26,10 @@ process    the operator's process: `event` started | exited | restarting, `pid`,
 fault      `fault` (kind), `id` (one per injection), `phase` inject | injected | heal | healed | failed, `target`,
 `affects`
            (see `harness.fault.base.Affects`), `bit` (bool, on `injected`), `evidence` (text)
+api-call   what the operator asked of the API server, where it goes through the API proxy, written when it was over:
+           `verb`, `group`, `resource`, `subresource`, `namespace`, `name`, `t0` (request arrived), `status` (0: no
+           answer), `latency_s`, `rule` (the proxy's rule that acted on it, or ""); of a watch also `events` (sent) and
+           `ended` server | client | rule | "" (still open at the end), and `latency_s` is that of its head
 op         traffic: `op`, `id`, `phase` invoke | ok | fail | info (info: indeterminate), `object`, `detail`
 mark       `mark`: cluster (`detail`: which datastore) | gate |
             gate-passed | gate-failed | traffic-begin | traffic-end | final-heal | converged |
@@ -48,7 +52,7 @@ from harness.errors import HistoryError
 KINDS = frozenset(
     {
         "run", "snapshot", "object", "synced", "gap", "hardware", "registry", "config", "report", "health", "process",
-        "fault", "op", "mark",
+        "fault", "op", "mark", "api-call",
     }
 )  # fmt: skip
 

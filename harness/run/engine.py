@@ -31,6 +31,7 @@ from harness.history import reader
 from harness.history.writer import HistoryWriter
 from harness.operator.base import OperatorConfig, OperatorSpec
 from harness.operator.process import OperatorProcess
+from harness.run import footprint
 from harness.run.nemesis import Nemesis
 from harness.run.observe import WATCHED, LiveTruth, watch
 from harness.run.poll import Polling
@@ -198,6 +199,7 @@ class _Run:
             pinned=scenario.pinned,
             relayed=any(catalog.needs_relay(fault) for fault in scenario.faults),
             quota_bytes=scenario.quota_mib << 20,
+            proxied=scenario.behind_proxy,
         )
 
     async def _on(self, cluster: EmbeddedCluster, history: HistoryWriter) -> None:
@@ -217,9 +219,13 @@ class _Run:
             await operator.start()
             for poller in (polling.rest, polling.query, polling.stream, polling.health):
                 self._spawn(poller())
+            if cluster.proxied:
+                self._spawn(footprint.follow(cluster, history))
             if await self._gate(steady, cluster, history):
                 await self._harm(world, nemesis, history)
                 await self._converge(steady, history)
+            if cluster.proxied:
+                await footprint.record(cluster, history, also_open=True)
             history.add("mark", mark="end", detail="")
         finally:
             for held in world.held.values():

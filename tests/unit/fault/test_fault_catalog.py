@@ -18,7 +18,17 @@ from harness.fault.together import parts
 if TYPE_CHECKING:
     from harness.fault.base import Fault
 
-WORDS = {base.API, base.OPERATOR, base.REST, base.GRPC, base.MEMBER, base.NODE, base.DISCOVERY, base.REGISTRY}
+WORDS = {
+    base.API,
+    base.WATCH,
+    base.OPERATOR,
+    base.REST,
+    base.GRPC,
+    base.MEMBER,
+    base.NODE,
+    base.DISCOVERY,
+    base.REGISTRY,
+}
 NEEDED: dict[str, dict[str, Any]] = {
     "allocatable-changed": {"changes": (("nvidia.com/gpu", "3"), ("cpu", None))},
     "registry-changed": {"names": (("a100", "a100-80g"),)},
@@ -27,7 +37,9 @@ NEEDED: dict[str, dict[str, Any]] = {
 }
 """What kinds of fault without a full set of defaults are made with."""
 
-NO_EXCUSE = {"datastore-slowed", "space-exhausted", "compacted", "sql-read-only"}
+NO_EXCUSE = {
+    "datastore-slowed", "space-exhausted", "compacted", "sql-read-only", "api-slow", "watch-duplicates",
+}  # fmt: skip
 """Faults under which an operator is expected to go on as if nothing were."""
 
 BY_DATASTORE = {"leader-lost"}
@@ -118,6 +130,15 @@ def test_only_what_delays_or_silences_a_network_needs_a_relay() -> None:
     assert catalog.needs_relay(faults.Together(faults.NodeSilent(), faults.DatastoreSlowed()))
 
 
+def test_what_is_done_to_requests_and_watches_needs_the_proxy() -> None:
+    """Those are the faults of `harness.fault.access` and `harness.fault.watch`, and what is made of them."""
+    homes = {"harness.fault.access", "harness.fault.watch"}
+
+    assert {kind.kind for kind in catalog.KINDS.values() if kind.__module__ in homes} == catalog.PROXIED
+    assert {kind for kind in catalog.KINDS if catalog.needs_proxy(made(kind))} == catalog.PROXIED
+    assert catalog.needs_proxy(faults.Together(faults.NodeSilent(), faults.WatchFrozen()))
+
+
 @pytest.mark.parametrize("kind", sorted(catalog.KINDS))
 def test_a_fault_says_what_it_affects_in_known_words(kind: str) -> None:
     """Every word of `affects` is one that checkers know, and there is at least one where the fault excuses anything."""
@@ -191,6 +212,12 @@ TWO = catalog.to_json(faults.Together(faults.LeaderMoved(), faults.LeaderMoved()
         ({"kind": "node-flaps", "what": "wings"}, "what='wings' is unknown"),
         ({"kind": "node-flaps", "times": 101}, "times=101 is out of range"),
         ({"kind": "nodes-deleted", "count": 2.5}, "count=2.5 is out of range"),
+        ({"kind": "api-refuses", "verb": "steal"}, "verb='steal' is unknown"),
+        ({"kind": "api-refuses", "status": 200}, "status=200 is out of range"),
+        ({"kind": "api-refuses", "status": 503.5}, "status=503.5 is out of range"),
+        ({"kind": "api-refuses", "retry_after_s": -1}, "retry_after_s=-1 is out of range"),
+        ({"kind": "api-truncates", "after_bytes": True}, "after_bytes=True is out of range"),
+        ({"kind": "watch-error", "code": 600}, "code=600 is out of range"),
         ({"kind": "together"}, "missing 2 required positional arguments: 'first' and 'second'"),
         ({**TWO, "after_s": -1}, "after_s=-1 is out of range"),
         ({**TWO, "after_s": 31}, "after_s=31 is out of range"),

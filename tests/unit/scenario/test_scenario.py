@@ -119,6 +119,24 @@ def test_a_scenario_is_possible_where_all_its_faults_are(
     assert Scenario(**{"id": "chaos/x", "promises": ("TRUTH-1",), **given_values}).possible_on == possible
 
 
+@pytest.mark.parametrize(
+    ("given_values", "behind"),
+    [
+        ({}, False),
+        ({"proxied": True}, True),
+        ({"faults": (faults.WatchFrozen(),)}, True),
+        ({"faults": (faults.Together(faults.ServerKilled(), faults.ApiSlow()),), "servers": 3}, True),
+        ({"faults": (faults.ApiServerKilled(),)}, False),
+    ],
+)
+def test_the_proxy_is_there_where_it_is_needed(given_values: dict[str, Any], behind: bool) -> None:
+    """Because the scenario says so, or because one of its faults cannot be done without."""
+    scenario = Scenario(**{"id": "chaos/x", "promises": ("TRUTH-1",), **given_values})
+
+    assert scenario.behind_proxy is behind
+    assert scenario.as_json()["proxied"] is behind
+
+
 def test_the_plan_is_json_and_complete() -> None:
     """Everything that a repetition needs comes through JSON: nodes and faults can be made from it again."""
     scenario = Scenario(

@@ -1,0 +1,178 @@
+"""Harm to the operator's watches, by the API proxy, while its requests are answered and everybody else is told all.
+
+What such a fault excuses is that the operator does not know the latest (WATCH): what it has been told before stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from harness.cluster import apicalls
+from harness.cluster.apirules import CLOSE, DROP, DUPLICATE, ERROR, FREEZE, Action, ApiRule, Match
+from harness.fault import rules
+from harness.fault.base import WATCH, State, World
+
+
+def _planned(world: World, kind: str, resource: str, action: Action) -> State:
+    match = Match(verb=apicalls.WATCH, resource=resource)
+    return rules.planned(world, kind, f"watches of {resource or 'everything'}", (match, action))
+
+
+@dataclass(frozen=True, slots=True)
+class WatchesClosed:
+    """Watches end in order `after_s` seconds after they began, open ones at once; each may be taken up again."""
+
+    resource: str = ""
+    after_s: float = 1.0
+    for_s: float = 6.0
+    kind: ClassVar[str] = "watches-closed"
+    affects: ClassVar[tuple[str, ...]] = (WATCH,)
+
+    async def prepare(self, world: World) -> State:
+        """The rule."""
+        return _planned(world, self.kind, self.resource, Action(CLOSE, after_s=self.after_s))
+
+    async def inject(self, world: World, state: State) -> None:
+        """Put it in force."""
+        await rules.put(world, state)
+
+    async def bitten(self, world: World, state: State) -> str:
+        """The proxy has closed a watch."""
+        return await rules.acted(world, state, f"watches were closed ({state['target']})")
+
+    async def heal(self, world: World, state: State) -> None:
+        """Lift it."""
+        await rules.lift(world, state)
+
+    async def healed(self, world: World, state: State) -> None:
+        """Nothing is awaited: the API server was never ill."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchError:
+    """Each watch, open or new, brings an ERROR event with this code for `for_s` seconds and ends.
+
+    410: what is known is too old, and only a new list helps. 500: the API server could not go on.
+    """
+
+    code: int = 410
+    resource: str = ""
+    for_s: float = 3.0
+    kind: ClassVar[str] = "watch-error"
+    affects: ClassVar[tuple[str, ...]] = (WATCH,)
+
+    async def prepare(self, world: World) -> State:
+        """The rule."""
+        return _planned(world, self.kind, self.resource, Action(ERROR, status=self.code))
+
+    async def inject(self, world: World, state: State) -> None:
+        """Put it in force."""
+        await rules.put(world, state)
+
+    async def bitten(self, world: World, state: State) -> str:
+        """The proxy has sent the event."""
+        return await rules.acted(world, state, f"watches were ended by {self.code} ({state['target']})")
+
+    async def heal(self, world: World, state: State) -> None:
+        """Lift it."""
+        await rules.lift(world, state)
+
+    async def healed(self, world: World, state: State) -> None:
+        """Nothing is awaited: the API server was never ill."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchFrozen:
+    """Watches stay open and bring nothing for `for_s` seconds; then all that was held back comes, in order."""
+
+    resource: str = ""
+    for_s: float = 8.0
+    kind: ClassVar[str] = "watch-frozen"
+    affects: ClassVar[tuple[str, ...]] = (WATCH,)
+
+    async def prepare(self, world: World) -> State:
+        """The rule."""
+        return _planned(world, self.kind, self.resource, Action(FREEZE))
+
+    async def inject(self, world: World, state: State) -> None:
+        """Put it in force."""
+        await rules.put(world, state)
+
+    async def bitten(self, world: World, state: State) -> str:
+        """The proxy holds an event back."""
+        return await rules.acted(world, state, f"events were held back ({state['target']})")
+
+    async def heal(self, world: World, state: State) -> None:
+        """Lift it: everything flows."""
+        await rules.lift(world, state)
+
+    async def healed(self, world: World, state: State) -> None:
+        """Nothing is awaited: what was held back is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchDropsEvents:
+    """Events of these `types` (all but bookmarks, when none is given) are lost for `for_s` seconds.
+
+    Then the open watches are ended with 410 Gone, as an API server does that finds its cache incomplete: what was
+    lost cannot be learned but from a new list.
+    """
+
+    resource: str = "pods"
+    types: tuple[str, ...] = ("DELETED",)
+    for_s: float = 6.0
+    kind: ClassVar[str] = "watch-drops-events"
+    affects: ClassVar[tuple[str, ...]] = (WATCH,)
+
+    async def prepare(self, world: World) -> State:
+        """The rule."""
+        return _planned(world, self.kind, self.resource, Action(DROP, types=self.types))
+
+    async def inject(self, world: World, state: State) -> None:
+        """Put it in force."""
+        await rules.put(world, state)
+
+    async def bitten(self, world: World, state: State) -> str:
+        """The proxy has lost an event."""
+        return await rules.acted(world, state, f"events were lost ({state['target']})")
+
+    async def heal(self, world: World, state: State) -> None:
+        """Lift it, and tell the operator that it missed something."""
+        await rules.lift(world, state)
+        (body,) = state["rules"]
+        gone = ApiRule(f"{body['id']}-gone", Match(**body["match"]), Action(ERROR, status=410, open_only=True))
+        await world.cluster.set_api_rule(gone)
+        await world.cluster.clear_api_rule(gone.id)
+
+    async def healed(self, world: World, state: State) -> None:
+        """Nothing is awaited: the API server was never ill."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchDuplicates:
+    """Every event comes twice for `for_s` seconds. Nothing is missing, so it excuses nothing."""
+
+    resource: str = ""
+    for_s: float = 6.0
+    kind: ClassVar[str] = "watch-duplicates"
+    affects: ClassVar[tuple[str, ...]] = ()
+
+    async def prepare(self, world: World) -> State:
+        """The rule."""
+        return _planned(world, self.kind, self.resource, Action(DUPLICATE))
+
+    async def inject(self, world: World, state: State) -> None:
+        """Put it in force."""
+        await rules.put(world, state)
+
+    async def bitten(self, world: World, state: State) -> str:
+        """The proxy has sent an event twice."""
+        return await rules.acted(world, state, f"events came twice ({state['target']})")
+
+    async def heal(self, world: World, state: State) -> None:
+        """Lift it."""
+        await rules.lift(world, state)
+
+    async def healed(self, world: World, state: State) -> None:
+        """Nothing is awaited: the API server was never ill."""
