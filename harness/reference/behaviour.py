@@ -101,16 +101,18 @@ def true_gpu(gpu: Gpu) -> Gpu:
 class Behaviour:
     """One strategy for each seam.
 
-    Reflectors: `resync`, `resumes_watches` (as client-go does; the correct one lists anew), `on_missed_deletion`,
-    `on_error_event`, `forget_node`, `merge_node`, `decode_pod`, `pod_identity`. Sums: `counts`, `ledger`. Nodes:
-    `reportable`. Hardware: `recreate_pod`, `reported_registry`, `reported_gpu`. Labels: `labels_nodes`,
-    `label_patch`. Serving: `inventory_while_away`, `inventory_while_refused` (the API server answers 5xx),
-    `inventory_while_reconnecting` (a watch was lost, and the API server answers), `document_while_away`,
-    `rest_waits_while_away`, `stream_sends_at_most` (snapshots; 0 for no limit), `always_healthy`, `retries_ports`.
+    Reflectors: `resync`, `resumes_watches` (as client-go does; the correct one lists anew), `on_gone` (what comes
+    between a watch that brought 410 and the loss of sight), `on_missed_deletion`, `on_error_event`, `forget_node`,
+    `merge_node`, `decode_pod`, `pod_identity`. Sums: `counts`, `ledger`. Nodes: `reportable`. Hardware: `recreate_pod`,
+    `reported_registry`, `reported_gpu`. Labels: `labels_nodes`, `label_patch`. Serving: `inventory_while_away`,
+    `inventory_while_refused` (the API server answers 5xx), `inventory_while_reconnecting` (a watch was lost, and the
+    API server answers), `document_while_away`, `rest_waits_while_away`, `stream_sends_at_most` (snapshots; 0 for no
+    limit), `always_healthy`, `retries_ports`.
     """
 
     resync: Callable[[], Awaitable[None]] = at_once
     resumes_watches: bool = False
+    on_gone: Callable[[], Awaitable[None]] = at_once
     on_missed_deletion: Callable[[str], None] = nothing
     on_error_event: Callable[[Any], None] = nothing
     forget_node: bool = True

@@ -280,6 +280,12 @@ DEFECTS: Mapping[str, Defect] = {
             _but(resync=_never),
         ),
         Defect(
+            "ignores-gone-watches",
+            "An ERROR event with 410 Gone is passed over: the watch counts as open, and nothing is listed again.",
+            ("RECOVER-1",),
+            _but(on_gone=_never),
+        ),
+        Defect(
             "dies-on-missed-deletion",
             "The process dies with a traceback when a late list shows that an object vanished without a DELETE event.",
             ("SURVIVE-1", "RECOVER-1"),

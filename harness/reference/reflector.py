@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from harness.errors import ApiError, ApiUnavailableError, ClusterError
+from harness.reference.behaviour import at_once
 from harness.reference.log import LOG
 from harness.reference.pause import backoff, pause
 
@@ -30,6 +31,7 @@ T_contra = TypeVar("T_contra", contravariant=True)
 _WATCH_S = (30, 40)
 # After a mirror has been current for so long, the next failure is a new one and retries start fast again.
 _SETTLED_S = 5.0
+_GONE = 410
 _NO_OBJECT = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
@@ -61,7 +63,8 @@ class Reflector(Generic[T]):
     """Keeps `mirror` equal to the collection at `path`.
 
     `resync` decides what happens after a broken watch; it returns when the collection may be listed again (at once,
-    except in a saboteur). `resumes`: a broken watch is taken up where it ended (in a saboteur only).
+    except in a saboteur). `resumes`: a broken watch is taken up where it ended (in a saboteur only). `on_gone`: awaited
+    when a watch brought 410, before anything follows from it.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Reflector(Generic[T]):
     resync: Callable[[], Awaitable[None]]
     on_error_event: Callable[[Any], None]
     resumes: bool = False
+    on_gone: Callable[[], Awaitable[None]] = at_once
     _scope: asyncio.Timeout | None = None
     _said: str = ""
 
@@ -144,7 +148,9 @@ class Reflector(Generic[T]):
                             events += 1
                             if self.resumes:
                                 self.sight.seen(self.name)
-            except ClusterError:
+            except ClusterError as exc:
+                if isinstance(exc, ApiError) and exc.status == _GONE:
+                    await self.on_gone()
                 if not self.resumes:
                     raise
                 self.sight.lost(self.name)

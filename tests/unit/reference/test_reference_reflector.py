@@ -113,6 +113,7 @@ def _run(
     *,
     resync: Callable[[], Awaitable[None]] = at_once,
     on_error_event: Callable[[Any], None] = nothing,
+    on_gone: Callable[[], Awaitable[None]] = at_once,
 ) -> _Seen:
     async def scenario() -> _Seen:
         app = web.Application()
@@ -126,7 +127,7 @@ def _run(
         async with KubeClient(Access(url, None, {}), api_timeout_s=1.0) as client:
             reflector: Reflector[str] = Reflector(
                 "things", "/api/v1/things", client, lambda item: str(item["metadata"]["name"]), seen, seen, resync,
-                on_error_event,
+                on_error_event, on_gone=on_gone,
             )  # fmt: skip
             task = asyncio.create_task(reflector.run())
             checking = asyncio.create_task(check(seen, reflector))
@@ -272,6 +273,21 @@ def test_the_saboteur_dies_of_an_error_event() -> None:
 
     with pytest.raises(Crash, match="Status"):
         _run(server, check, on_error_event=DEFECTS["dies-on-error-event"].behaviour.on_error_event)
+
+
+@pytest.mark.parametrize(("code", "lists"), [(410, 1), (500, 2)])
+def test_the_saboteur_passes_over_410(code: int, lists: int) -> None:
+    """With the defect ignores-gone-watches nothing is listed again after 410; after another error it is."""
+    status = {"kind": "Status", "code": code}
+    server = _Server([_list("a")], [[_event("ADDED", "b"), {"type": "ERROR", "object": status}], ["hang"]])
+
+    async def check(seen: _Seen, _: Reflector[str]) -> None:
+        await seen.until({"a", "b"} if lists == 1 else {"a"}, replaces=lists)
+        await pause(0.2)
+
+    seen = _run(server, check, on_gone=DEFECTS["ignores-gone-watches"].behaviour.on_gone)
+    assert len(server.listed) == lists
+    assert (("lost", "things") in seen.calls) is (lists == 2)
 
 
 def test_a_request_that_hangs_ends_at_its_deadline() -> None:
