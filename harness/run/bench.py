@@ -39,6 +39,7 @@ from harness.process import rundir
 from harness.process.child import tail
 from harness.process.ports import Ports
 from harness.process.shim import command
+from harness.run import bench_proxy
 from harness.run.engine import Setup, run, versions
 from harness.run.observe import WATCHED, LiveTruth, watch
 from harness.run.poll import Polling
@@ -72,6 +73,7 @@ FIGURES = (
     Figure("bare_api_server_ready_s", None),
     Figure("hundred_nodes_s", 15.0),
     Figure("scenario_overhead_s", None),
+    Figure("proxy_overhead_ms", 1.0),
     Figure("harness_rss_mib", None, digits=0),
     Figure("stack_rss_mib", 900.0, digits=0),
 )
@@ -104,6 +106,8 @@ def measure(
             )
         samples["hundred_nodes_s"].append(asyncio.run(_hundred(toolchain, Path(name))))
         report(f"{NODES} nodes: {samples['hundred_nodes_s'][-1]:.2f} s")
+    samples["proxy_overhead_ms"] += asyncio.run(bench_proxy.overhead_ms(toolchain))
+    report(f"API proxy: {statistics.median(samples['proxy_overhead_ms']):.2f} ms for each request")
     return {
         **{figure.name: round(statistics.median(samples[figure.name]), 3) for figure in FIGURES},
         "samples": {key: [round(value, 3) for value in values] for key, values in samples.items()},
