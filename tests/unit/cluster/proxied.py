@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
+import shutil
 import ssl
 import tempfile
 from contextlib import asynccontextmanager
@@ -27,13 +29,15 @@ HANG_S = 30.0
 QUIET_S = 0.3
 """How long nothing must arrive to count as held back."""
 
-NODES = "/api/v1/nodes"
+NODES, POD = "/api/v1/nodes", "/api/v1/namespaces/ns/pods/p"
+LARGE = bytes(index % 251 for index in range(1_000_000))
 
 
 @cache
 def pki() -> Path:
     """The certificates of a cluster, made once for all tests."""
     directory = Path(tempfile.mkdtemp(prefix="harness-unit-")) / "pki"
+    atexit.register(shutil.rmtree, directory.parent)
     credentials(directory, operator_user="operator-inventory")
     return directory
 
@@ -191,3 +195,18 @@ def over(story: Callable[[Proxied], Awaitable[Any]], *, within_s: float = HANG_S
             return await story(it)
 
     return asyncio.run(play())
+
+
+async def get(it: Proxied, target: str = NODES, **options: Any) -> tuple[int, bytes]:
+    """Status and body of one GET through the proxy."""
+    async with it.session.get(it.url(target), **options) as response:
+        return response.status, await response.read()
+
+
+def answering(answer: Callable[[], web.StreamResponse]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """A handler of the double that answers anything so."""
+
+    async def handle(_request: web.Request) -> web.StreamResponse:
+        return answer()
+
+    return handle
