@@ -172,9 +172,9 @@ class ApiProxy:
                 return False
             case apirules.STATUS | apirules.GARBAGE:
                 await body.whole()
-                status, answer = made_up(action, record.call)
+                status, answer, content = made_up(action, record.call)
                 record.answer(status)
-                operator.writer.write(answer)
+                operator.writer.write(answer if head.first[0] == "HEAD" else answer + content)
                 await operator.writer.drain()
                 return not head.closes
             case apirules.HANG | apirules.DELAY:
@@ -270,8 +270,8 @@ class ApiProxy:
         await writer.drain()
 
 
-def made_up(action: Action, call: Call) -> tuple[int, bytes]:
-    """The answer that a rule gives in the API server's place: its status, and all of it."""
+def made_up(action: Action, call: Call) -> tuple[int, bytes, bytes]:
+    """The answer that a rule gives in the API server's place: its status, its head and its body."""
     code, retry = HTTPStatus.OK.value, ""
     content = apirules.NONSENSE
     if action.do == apirules.STATUS:
@@ -282,7 +282,7 @@ def made_up(action: Action, call: Call) -> tuple[int, bytes]:
     head = (
         f"HTTP/1.1 {code} {phrase}\r\nContent-Type: application/json\r\n{retry}Content-Length: {len(content)}\r\n\r\n"
     )
-    return code, head.encode() + content
+    return code, head.encode(), content
 
 
 async def _send(writer: asyncio.StreamWriter, head: Head, body: Body, small: bytes | None) -> None:
@@ -384,9 +384,9 @@ async def serve(directory: Path) -> None:
     config = json.loads((directory / CONFIG_FILE).read_text(encoding="utf-8"))
     near, certified, bare = contexts(directory / "pki")
     proxy = ApiProxy(Upstreams(config["upstream"], certified, bare))
-    await proxy.listen(config["port"], near)
-    control = await serve_commands(directory / SOCKET, proxy.command)
-    await control.serve_forever()
+    async with await proxy.listen(config["port"], near):
+        control = await serve_commands(directory / SOCKET, proxy.command)
+        await control.serve_forever()
 
 
 if __name__ == "__main__":

@@ -5,16 +5,37 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import socket
 import time
-from typing import Any
+from asyncio import sslproto
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 from yarl import URL
 
+from harness.cluster.apiproxy import SOCKET, configure, serve
+from harness.cluster.apirules import Action, ApiRule, Match
+from harness.cluster.control import ControlSocket
+from harness.errors import ClusterError
 from harness.wait import Progress, until
-from tests.unit.cluster.proxied import HANG_S, LARGE, POD, Proxied, answering, client_tls, get, over, server_tls
+from tests.unit.cluster.proxied import (
+    HANG_S,
+    LARGE,
+    NODES,
+    POD,
+    Proxied,
+    answering,
+    client_tls,
+    get,
+    over,
+    pki,
+    server_tls,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_request_arrives_as_it_was_sent() -> None:
@@ -316,5 +337,42 @@ def test_the_footprint_says_what_was_asked() -> None:
         assert 0 < got["latency_s"] < HANG_S
         assert listed["began"] <= listed["finished"] <= got["began"] <= time.monotonic()
         assert it.calls() == []
+
+    over(story)
+
+
+def test_the_process_finds_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Started in a run's directory it listens where the operator is told to go, and takes commands over its socket."""
+    monkeypatch.setattr(sslproto.SSLProtocol, "max_size", sslproto.SSLProtocol.max_size)  # what `serve` sets is undone
+    (tmp_path / "pki").symlink_to(pki())
+
+    async def story(it: Proxied) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        url = configure(tmp_path, port=port, upstream=f"https://127.0.0.1:{it.direct}")
+        process = asyncio.create_task(serve(tmp_path))
+        control = ControlSocket(tmp_path / SOCKET, "the API proxy")
+
+        async def answers(progress: Progress) -> bool | None:
+            try:
+                await control.command(do="ping")
+            except ClusterError as exc:
+                progress.last = exc.what
+                return None
+            return True
+
+        await until("the API proxy to answer", answers, deadline_s=HANG_S, interval_s=0.01)
+        async with it.session.get(url + NODES) as response:
+            assert response.status == 200
+        rule = ApiRule("it", Match(verb="list"), Action("status", status=503))
+        await control.command(do="rule", rule=rule.as_json())
+        async with it.session.get(url + NODES) as response:
+            assert response.status == 503
+        assert (await control.command(do="stats"))["rules"] == {"it": {"met": 1, "acted": 1}}
+        assert [call["status"] for call in (await control.command(do="calls", open=True))["calls"]] == [200, 503]
+        control.close()
+        await it.session.close()
+        process.cancel()
+        await asyncio.gather(process, return_exceptions=True)
 
     over(story)

@@ -27,10 +27,12 @@ def test_a_rule_refuses_as_the_api_server_would() -> None:
         assert it.double.asked == []
         assert (await get(it, POD))[0] == 200
         assert it.acted == 1
+        async with it.session.head(it.url()) as response:
+            assert response.status == 429
         it.clear()
         assert (await get(it))[0] == 200
         assert it.proxy.command({"do": "stats"})["connections"] == 1
-        assert [call["rule"] for call in it.calls()] == ["it", "", ""]
+        assert [call["rule"] for call in it.calls()] == ["it", "", "it", ""]
 
     over(story)
 
