@@ -143,10 +143,12 @@ class ApiProxy:
                 pass
             writer.close()
         except OSError:
-            writer.transport.abort()  # one end broke off, or spoke no HTTP: so does the other
+            pass  # one end broke off, or spoke no HTTP: so does the other
         finally:
             self._open.discard(operator)
             operator.drop_upstream()
+            if not writer.is_closing():
+                writer.transport.abort()
 
     async def _call(self, operator: _Operator, head: Head) -> bool:
         """Carry one call; whether the connection goes on."""
