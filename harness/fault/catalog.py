@@ -107,6 +107,8 @@ NUMBERS: Mapping[str, tuple[int, int]] = {
     "status": (400, 599), "code": (400, 599), "retry_after_s": (0, 60), "after_bytes": (0, 1 << 30),
 }  # fmt: skip
 """The range of a parameter that is a whole number, by its name."""
+OF_SUPERVISED = frozenset({"port-taken"})
+"""The faults that need an operator that is started again when it ends, by kind."""
 
 LONGEST_S = 600.0
 """No fault lasts longer: a run must end."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import runpy
 import shlex
 from functools import cache
 from pathlib import Path
@@ -13,10 +12,10 @@ import click
 import pytest
 
 from ci.bootstrap import SETUP, known
-from harness import Scenario
 from harness.check.contract import PROMISES
 from harness.cli.main import cli
 from harness.reference.defects import DEFECTS
+from harness.run.described import scenarios_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
@@ -73,15 +72,8 @@ def parse(words: list[str]) -> click.Context:
 
 @cache
 def scenario_ids() -> frozenset[str]:
-    """The id of every scenario in scenarios/, from the modules' values and from the parameters of their tests."""
-    found: set[str] = set()
-    for path in (ROOT / "scenarios").rglob("test_*.py"):
-        module = runpy.run_path(str(path))
-        marks = [mark for value in module.values() for mark in getattr(value, "pytestmark", ())]
-        cases = [case for mark in marks if mark.name == "parametrize" for case in mark.args[1]]
-        values = [value for case in cases for value in getattr(case, "values", (case,))]
-        found |= {value.id for value in (*module.values(), *values) if isinstance(value, Scenario)}
-    return frozenset(found)
+    """The id of every scenario in scenarios/."""
+    return frozenset(scenario.id for scenario in scenarios_of(ROOT))
 
 
 def test_there_is_something_to_examine() -> None:
