@@ -80,28 +80,33 @@ def _json(raw: bytes) -> Any:
 
 @dataclass(slots=True)
 class RestReader:
-    """GETs on the REST port, each on the same kept-alive connection where the operator allows it."""
+    """GETs on the REST port: on one kept-alive connection where the operator allows it, or each on its own."""
 
     base_url: str
     timeout_s: float
     _session: aiohttp.ClientSession | None = None
+    _newcomer: aiohttp.ClientSession | None = None
     _decode: _Decoded = field(default_factory=lambda: _Decoded(_json))
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self.timeout_s))
+        timeout = aiohttp.ClientTimeout(total=self.timeout_s)
+        self._session = aiohttp.ClientSession(timeout=timeout)
+        self._newcomer = aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(force_close=True))
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        if self._session is not None:
-            await self._session.close()
+        for session in (self._session, self._newcomer):
+            if session is not None:
+                await session.close()
 
-    async def get(self, path: str = "/v1/inventory") -> Answer:
-        """One GET; never raises."""
-        if self._session is None:
+    async def get(self, path: str = "/v1/inventory", *, fresh: bool = False) -> Answer:
+        """One GET, `fresh`: on a new connection that is closed afterwards; never raises."""
+        session = self._newcomer if fresh else self._session
+        if session is None:
             raise RuntimeError("RestReader is used outside of its 'async with' block")
         t0 = time.monotonic()
         try:
-            async with self._session.get(self.base_url + path) as response:
+            async with session.get(self.base_url + path) as response:
                 raw = await response.read()
                 status = response.status
         except TimeoutError:

@@ -200,6 +200,32 @@ def test_a_rest_answer_that_never_comes_is_a_timeout(port: int) -> None:
     assert answer.t - answer.t0 >= 0.2
 
 
+def test_a_fresh_request_has_a_connection_of_its_own(port: int) -> None:
+    """The others share one that is kept; what was read is the same object while the bytes are the same."""
+    callers: list[int] = []
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        assert request.transport is not None
+        callers.append(request.transport.get_extra_info("peername")[1])
+        return web.json_response({"nodes": [], "storage": []})
+
+    async def play() -> list[Answer]:
+        runner = web.ServerRunner(web.Server(handle), shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        async with RestReader(f"http://127.0.0.1:{port}", 5.0) as reader:
+            answers = [await reader.get(fresh=fresh) for fresh in (False, True, False, True)]
+        await runner.cleanup()
+        return answers
+
+    answers = asyncio.run(play())
+
+    assert [answer.outcome for answer in answers] == [OK] * 4
+    assert len({id(answer.body) for answer in answers}) == 1
+    assert callers[0] == callers[2]
+    assert len(set(callers)) == 3
+
+
 def test_nobody_on_the_rest_port_is_refused(port: int) -> None:
     """No listener is told from an error of the operator."""
 
