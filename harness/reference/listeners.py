@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.reference.log import LOG
 from harness.reference.pause import pause
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _RETRY_S = 0.5
 # Said again only from time to time: one line for each attempt would bury the rest of the log.
 _SAY_EVERY = 20
+_OUT_OF_FILES = "socket.accept() out of system resource"
+_SAY_AGAIN_S = 5.0
 
 
 async def listen(name: str, address: str, port: int, start: Callable[[], Awaitable[None]], *, retries: bool) -> None:
@@ -40,6 +42,23 @@ async def listen(name: str, address: str, port: int, start: Callable[[], Awaitab
         else:
             LOG.info('%s listening on "%s:%d"', name, address, port)
             return
+
+
+def complain_rarely(loop: asyncio.AbstractEventLoop) -> None:
+    """Say from time to time that no connection can be accepted: asyncio would, with a traceback, 129 times a second.
+
+    It tries again by itself, so connections are accepted soon after the process may open files again.
+    """
+    said_at: list[float] = []
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if context.get("message") != _OUT_OF_FILES:
+            loop.default_exception_handler(context)
+        elif not said_at or loop.time() - said_at[-1] >= _SAY_AGAIN_S:
+            said_at[:] = [loop.time()]
+            LOG.error("cannot accept a connection: %s (is the limit on open files too low?)", context.get("exception"))
+
+    loop.set_exception_handler(handle)
 
 
 def check_free(address: str, port: int) -> None:

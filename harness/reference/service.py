@@ -17,7 +17,7 @@ from harness.reference.behaviour import Crash
 from harness.reference.discovery import Discovery
 from harness.reference.kubeclient import KubeClient
 from harness.reference.labels import Labeller
-from harness.reference.listeners import listen
+from harness.reference.listeners import complain_rarely, listen
 from harness.reference.log import LOG
 from harness.reference.options import GRPC_PORT, REST_PORT, Options
 from harness.reference.pause import backoff, pause
@@ -43,6 +43,7 @@ _CRASHED = 2
 async def serve(options: Options, behaviour: Behaviour) -> None:
     """Run the operator until SIGINT or SIGTERM; raises UsageError when it cannot start."""
     stop = asyncio.Event()
+    complain_rarely(asyncio.get_running_loop())
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     access = kubeconfig.load(options.kubeconfig)
