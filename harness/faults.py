@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.fault.access import ApiGarbage, ApiHangs, ApiRefuses, ApiSlow, ApiTruncates
 from harness.fault.apiserver import ApiServerHung, ApiServerKilled
 from harness.fault.base import Fault
+from harness.fault.clients import HalfOpenStreams, HugeHeaders, IdleConnections, SlowClients
 from harness.fault.datastore import (
     Compacted,
     DatastoreSlowed,
@@ -13,6 +14,13 @@ from harness.fault.datastore import (
     SpaceExhausted,
 )
 from harness.fault.discovery import DiscoveryBroken, DiscoveryPodDeleted, RegistryBroken, RegistryChanged
+from harness.fault.host import (
+    FilesLimited,
+    OperatorInterrupted,
+    OperatorPaused,
+    OperatorTerminated,
+    ProcessorStarved,
+)
 from harness.fault.member import (
     LeaderMoved,
     MemberKilled,
@@ -51,6 +59,10 @@ __all__ = [
     "DiscoveryPodDeleted",
     "ExtendedResourceRemoved",
     "Fault",
+    "FilesLimited",
+    "HalfOpenStreams",
+    "HugeHeaders",
+    "IdleConnections",
     "LeaderLost",
     "LeaderMoved",
     "MemberKilled",
@@ -70,14 +82,19 @@ __all__ = [
     "NodeTainted",
     "NodesDeleted",
     "NodesJoin",
+    "OperatorInterrupted",
     "OperatorKilled",
+    "OperatorPaused",
+    "OperatorTerminated",
     "PortTaken",
+    "ProcessorStarved",
     "QuorumLost",
     "RegistryBroken",
     "RegistryChanged",
     "RegistryEarly",
     "ServerKilled",
     "ServerPaused",
+    "SlowClients",
     "SpaceExhausted",
     "SqlReadOnly",
     "Together",

@@ -119,6 +119,8 @@ class Scenario:
         kinds = {part.kind for fault in self.faults for part in parts(fault)}
         if self.servers == 1 and (alone := sorted(kinds & catalog.OF_SERVERS)):
             raise UsageError(f"scenario {self.id}: {alone[0]} needs several servers", hint="servers=3")
+        if not self.supervised and (alone := sorted(kinds & catalog.OF_SUPERVISED)):
+            raise UsageError(f"scenario {self.id}: {alone[0]} needs a supervised operator", hint="supervised=True")
         if not self.quota_mib and "space-exhausted" in kinds:
             raise UsageError(f"scenario {self.id}: space-exhausted needs a size limit", hint="quota_mib=32")
         if not self.possible_on:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 if TYPE_CHECKING:
     import random
     import signal
-    import socket
     from collections.abc import Mapping
 
     from harness.cluster.base import Cluster
@@ -51,6 +50,11 @@ class OperatorControl(Protocol):
         ...
 
     @property
+    def pid(self) -> int:
+        """The process that runs now; 0 when there is none."""
+        ...
+
+    @property
     def rest_port(self) -> int:
         """Its REST port."""
         ...
@@ -80,6 +84,18 @@ class OperatorControl(Protocol):
         """SIGINT it and wait for its end."""
         ...
 
+    async def terminate(self) -> int:
+        """SIGTERM it and wait for its end."""
+        ...
+
+
+class Held(Protocol):
+    """What a fault keeps open."""
+
+    def close(self) -> None:
+        """Let it go."""
+        ...
+
 
 class World(Protocol):
     """What a fault sees of a run."""
@@ -105,8 +121,11 @@ class World(Protocol):
         ...
 
     @property
-    def held(self) -> dict[int, socket.socket]:
-        """Ports that a fault has taken, by number."""
+    def held(self) -> dict[int | str, Held]:
+        """What faults keep open, to be closed at the end of the run at the latest.
+
+        Ports that a fault has taken, by number; clients of ours and the like, by a name that the fault makes up.
+        """
         ...
 
     async def set_hardware(self, node: str, profile: NodeProfile | None) -> None:

@@ -11,6 +11,7 @@ from harness.cluster.hardware import NodeProfile
 from harness.errors import UsageError
 from harness.fault.access import ApiGarbage, ApiHangs, ApiRefuses, ApiSlow, ApiTruncates
 from harness.fault.apiserver import ApiServerHung, ApiServerKilled
+from harness.fault.clients import DEAF, DRIP, HalfOpenStreams, HugeHeaders, IdleConnections, SlowClients
 from harness.fault.datastore import (
     Compacted,
     DatastoreSlowed,
@@ -19,6 +20,13 @@ from harness.fault.datastore import (
     SpaceExhausted,
 )
 from harness.fault.discovery import DiscoveryBroken, DiscoveryPodDeleted, RegistryBroken, RegistryChanged
+from harness.fault.host import (
+    FilesLimited,
+    OperatorInterrupted,
+    OperatorPaused,
+    OperatorTerminated,
+    ProcessorStarved,
+)
 from harness.fault.member import (
     ROLES,
     LeaderMoved,
@@ -57,6 +65,8 @@ KINDS: Mapping[str, type[Any]] = {
         ServerKilled, ServerPaused, Together,
         ApiRefuses, ApiHangs, ApiSlow, ApiTruncates, ApiGarbage,
         WatchesClosed, WatchError, WatchFrozen, WatchDropsEvents, WatchDuplicates,
+        OperatorPaused, OperatorTerminated, OperatorInterrupted, FilesLimited, ProcessorStarved,
+        SlowClients, IdleConnections, HalfOpenStreams, HugeHeaders,
     )
 }  # fmt: skip
 
@@ -75,6 +85,8 @@ WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "node-tainted": {"effect": EFFECTS},
     **dict.fromkeys(("api-refuses", "api-hangs", "api-slow", "api-truncates", "api-garbage"), _ANY_VERB),
     "port-taken": {"port": ("rest", "grpc"), "restart": ("kill", "interrupt")},
+    "port-taken": {"port": ("rest", "grpc"), "restart": ("kill", "interrupt"), "family": ("ipv4", "both")},
+    "slow-clients": {"how": (DRIP, DEAF)},
 }
 """The parameters that are one of a few words, by kind of fault."""
 
@@ -115,6 +127,15 @@ LONGEST_S = 600.0
 
 LONGEST_DELAY_S = 30.0
 """Beyond that, what is slow is away."""
+
+RANGES: Mapping[str, tuple[float, float]] = {
+    **dict.fromkeys(("delay_s", "after_s"), (0.0, LONGEST_DELAY_S)),
+    "for_s": (0.0, LONGEST_S),
+    "count": (1, 5000),
+    "size_kib": (1, 65536),
+    "share": (0.05, 0.9),
+}
+"""The least and the most of parameters that are numbers, by name; where the least is whole, all are."""
 
 
 def possible_on(fault: Fault, kinds: Iterable[str]) -> tuple[str, ...]:
@@ -169,6 +190,8 @@ def check(fault: Fault) -> Fault:
         _in_range(fault, name, int | float, 0, longest, " seconds")
     for name, (least, most) in NUMBERS.items():
         _in_range(fault, name, int, least, most)
+    for name, (least, most) in RANGES.items():
+        _check_number(fault, name, least, most)
     for name, words in WORDS.get(fault.kind, {}).items():
         value = getattr(fault, name)
         if value not in words:
@@ -181,6 +204,13 @@ def _in_range(fault: Fault, name: str, kind: Any, least: float, most: float, uni
     value: Any = getattr(fault, name, least)
     if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
         raise UsageError(f"{fault.kind}: {name}={value!r} is out of range", hint=f"{least:g} to {most:g}{unit}")
+def _check_number(fault: Fault, name: str, least: float, most: float) -> None:
+    """A plan may hold anything; a parameter that the fault does not have is in range."""
+    number: Any = getattr(fault, name, least)
+    kinds = int if isinstance(least, int) else int | float
+    if isinstance(number, bool) or not isinstance(number, kinds) or not least <= number <= most:
+        unit = " seconds" if name.endswith("_s") else ""
+        raise UsageError(f"{fault.kind}: {name}={number!r} is out of range", hint=f"{least:g} to {most:g}{unit}")
 
 
 def _plain(value: Any) -> Any:

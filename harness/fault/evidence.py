@@ -38,6 +38,31 @@ async def refused(host: str, port: int) -> str:
     return await until(f"port {port} to refuse connections", refuses, deadline_s=BITE_DEADLINE_S)
 
 
+async def unanswered(port: int) -> str:
+    """Return when a port of the operator takes a connection and a request on it gets no answer within a second."""
+
+    async def mute(progress: Progress) -> str | None:
+        try:
+            async with asyncio.timeout(1.0):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        except (OSError, TimeoutError) as exc:
+            progress.last = repr(exc)
+            return None
+        try:
+            writer.write(b"GET /v1/inventory HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            async with asyncio.timeout(1.0):
+                progress.last = f"a request was answered: {await reader.read(64)!r}"
+        except TimeoutError:
+            return f"a request to port {port} got no answer within a second"
+        except OSError as exc:
+            progress.last = repr(exc)
+        finally:
+            writer.close()
+        return None
+
+    return await until(f"port {port} to answer nothing", mute, deadline_s=BITE_DEADLINE_S)
+
+
 async def silent(cluster: Cluster) -> str:
     """Return when a request to the API server gets no answer within a second."""
 
@@ -212,10 +237,16 @@ def ready_status(node: Node) -> str:
     return ""
 
 
-def listen_on(port: int) -> socket.socket:
-    """Take a port: a listener that accepts nothing."""
-    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    taken.bind(("127.0.0.1", port))
-    taken.listen(1)
+def listen_on(port: int, *, everywhere: bool = False) -> socket.socket:
+    """Take a port: a listener that accepts nothing, on 127.0.0.1, or on every address of both families."""
+    taken = socket.socket(socket.AF_INET6 if everywhere else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if everywhere:
+            taken.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        taken.bind(("::" if everywhere else "127.0.0.1", port))
+        taken.listen(1)
+    except OSError:
+        taken.close()
+        raise
     return taken

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from harness.errors import FaultError
 from harness.fault import evidence
 from harness.fault.base import API, OPERATOR, REST, State, World, pick_node
 from harness.fault.node import remove
 from harness.wait import Progress, until
-
-if TYPE_CHECKING:
-    import socket
 
 _PORT_DEADLINE_S = 20.0
 
@@ -94,13 +92,16 @@ class PortTaken:
     """The operator starts while another program holds one of its ports; `for_s` seconds later the port is free.
 
     `port`: rest | grpc. `restart` kill: the operator is killed and its supervisor starts it again, the port is stolen
-    in between; interrupt: the operator is ended in order, and starts first when the port is taken already.
+    in between; interrupt: the operator is ended in order, and starts first when the port is taken already. `family`
+    ipv4: of 127.0.0.1 alone, which is where the operator listens; both: of every address, IPv6 and IPv4 by one socket,
+    as many programs do.
     The scenario must be supervised: upstream exits on a taken port, and its Deployment starts it again.
     """
 
     port: str = REST
     for_s: float = 5.0
     restart: str = "interrupt"
+    family: str = "ipv4"
     kind: ClassVar[str] = "port-taken"
 
     @property
@@ -113,16 +114,18 @@ class PortTaken:
         if not world.operator.supervised:
             raise FaultError("port-taken needs a supervised operator", hint="give the scenario supervised=True")
         number = world.operator.rest_port if self.port == REST else world.operator.grpc_port
+        if self.family != "ipv4" and not socket.has_dualstack_ipv6():
+            raise FaultError("this machine has no socket for IPv4 and IPv6 at once", hint="family='ipv4'")
         return {"target": f"{self.port} port {number}", "port": number}
 
     async def inject(self, world: World, state: State) -> None:
         """End the operator, take the port, start the operator."""
         if self.restart == "kill":
             await world.operator.kill()
-            world.held[state["port"]] = await _take(state["port"])
+            world.held[state["port"]] = await _take(state["port"], self.family)
         else:
             await world.operator.interrupt()
-            world.held[state["port"]] = await _take(state["port"])
+            world.held[state["port"]] = await _take(state["port"], self.family)
             await world.operator.start()
 
     async def bitten(self, world: World, state: State) -> str:
@@ -135,7 +138,8 @@ class PortTaken:
             return world.operator.running or None
 
         await until("the operator to be started", started, deadline_s=_PORT_DEADLINE_S)
-        return f"another program listens on 127.0.0.1:{state['port']} since before the operator was started"
+        address = "127.0.0.1" if self.family == "ipv4" else "[::]"
+        return f"another program listens on {address}:{state['port']} since before the operator was started"
 
     async def heal(self, world: World, state: State) -> None:
         """Let the port go."""
@@ -215,12 +219,12 @@ def _doomed(node: str) -> dict[str, Any]:
     }
 
 
-async def _take(port: int) -> socket.socket:
+async def _take(port: int, family: str) -> socket.socket:
     """Take the port as soon as the operator's end has freed it."""
 
     async def taken(progress: Progress) -> socket.socket | None:
         with contextlib.suppress(OSError):
-            return evidence.listen_on(port)
+            return evidence.listen_on(port, everywhere=family != "ipv4")
         progress.last = "still in use"
         return None
 

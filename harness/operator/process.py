@@ -23,7 +23,7 @@ Note = Callable[..., Any]
 RESTART_BACKOFF_S = (0.5, 1.0, 2.0, 4.0)
 """A kubelet starts a container again at once, then backs off 10, 20, 40 s … to 5 min; a tenth keeps runs short."""
 
-INTERRUPT_DEADLINE_S = 5.0
+END_DEADLINE_S = 5.0
 
 
 @dataclass(slots=True)
@@ -81,11 +81,11 @@ class OperatorProcess:
 
     async def interrupt(self) -> int:
         """SIGINT (the one signal that upstream handles), then SIGKILL when it has not ended; the exit code."""
-        child = self._require()
-        self._ended_by_us.add(child.pid)
-        code = await child.interrupted(signal.SIGINT, INTERRUPT_DEADLINE_S)
-        await self._settle()
-        return code
+        return await self._end(signal.SIGINT)
+
+    async def terminate(self) -> int:
+        """SIGTERM, as a kubelet does, then SIGKILL when it has not ended; the exit code."""
+        return await self._end(signal.SIGTERM)
 
     async def stop(self) -> None:
         """End it for good, at once (the cluster it would tidy up ends as well); no supervisor starts it again."""
@@ -96,6 +96,13 @@ class OperatorProcess:
             self._watcher.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watcher
+
+    async def _end(self, number: signal.Signals) -> int:
+        child = self._require()
+        self._ended_by_us.add(child.pid)
+        code = await child.interrupted(number, END_DEADLINE_S)
+        await self._settle()
+        return code
 
     async def _settle(self) -> None:
         """Let the watcher note the exit before anything else is noted."""

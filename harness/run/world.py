@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import random
     import signal
-    import socket
 
     from harness.cluster.embedded import EmbeddedCluster
     from harness.cluster.hardware import NodeProfile
+    from harness.fault.base import Held
     from harness.operator.process import OperatorProcess
     from harness.run.observe import LiveTruth
 
@@ -25,7 +25,7 @@ class RunWorld:
     rng: random.Random
     profiles: dict[str, NodeProfile]
     live: LiveTruth
-    held: dict[int, socket.socket] = field(default_factory=dict)
+    held: dict[int | str, Held] = field(default_factory=dict)
 
     async def set_hardware(self, node: str, profile: NodeProfile | None) -> None:
         """Change a node's hardware and record it; None: the node is gone."""
@@ -60,6 +60,12 @@ class RunControl:
         return self.process.running
 
     @property
+    def pid(self) -> int:
+        """The process that runs now; 0 when there is none."""
+        child = self.process.child
+        return child.pid if child is not None and child.running else 0
+
+    @property
     def rest_port(self) -> int:
         """Its REST port."""
         return self.process.config.rest_port
@@ -89,3 +95,7 @@ class RunControl:
     async def interrupt(self) -> int:
         """SIGINT it and wait for its end; the exit code."""
         return await self.process.interrupt()
+
+    async def terminate(self) -> int:
+        """SIGTERM it and wait for its end; the exit code."""
+        return await self.process.terminate()

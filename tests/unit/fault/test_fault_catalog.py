@@ -39,6 +39,8 @@ NEEDED: dict[str, dict[str, Any]] = {
 
 NO_EXCUSE = {
     "datastore-slowed", "space-exhausted", "compacted", "sql-read-only", "api-slow", "watch-duplicates",
+    "datastore-slowed", "space-exhausted", "compacted", "sql-read-only",
+    "slow-clients", "idle-connections", "half-open-streams", "huge-headers",
 }  # fmt: skip
 """Faults under which an operator is expected to go on as if nothing were."""
 
@@ -197,6 +199,14 @@ TWO = catalog.to_json(faults.Together(faults.LeaderMoved(), faults.LeaderMoved()
         ({"kind": "registry-broken", "mode": "garbage"}, "mode='garbage' is unknown"),
         ({"kind": "port-taken", "port": "http"}, "port='http' is unknown"),
         ({"kind": "port-taken", "restart": "gently"}, "restart='gently' is unknown"),
+        ({"kind": "port-taken", "family": "ipv5"}, "family='ipv5' is unknown"),
+        ({"kind": "slow-clients", "how": "sulk"}, "how='sulk' is unknown"),
+        ({"kind": "slow-clients", "count": 0}, "count=0 is out of range"),
+        ({"kind": "idle-connections", "count": 5001}, "count=5001 is out of range"),
+        ({"kind": "half-open-streams", "count": 1.5}, "count=1.5 is out of range"),
+        ({"kind": "huge-headers", "size_kib": True}, "size_kib=True is out of range"),
+        ({"kind": "processor-starved", "share": 0.0}, "share=0.0 is out of range"),
+        ({"kind": "processor-starved", "share": "all"}, "share='all' is out of range"),
         ({"kind": "datastore-slowed", "delay_s": -0.1}, "delay_s=-0.1 is out of range"),
         ({"kind": "datastore-slowed", "delay_s": 30.5}, "delay_s=30.5 is out of range"),
         ({"kind": "member-slowed", "delay_s": "some"}, "delay_s='some' is out of range"),

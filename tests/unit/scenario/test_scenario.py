@@ -187,7 +187,12 @@ def test_every_gpu_model_makes_a_node(model: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "names"), [(faults.ServerKilled(), "server-killed"), (faults.SpaceExhausted(), "space-exhausted")]
+    ("fault", "names"),
+    [
+        (faults.ServerKilled(), "server-killed"),
+        (faults.SpaceExhausted(), "space-exhausted"),
+        (faults.PortTaken(), "port-taken"),
+    ],
 )
 def test_a_fault_finds_what_it_needs(fault: faults.Fault, names: str) -> None:
     """A fault of servers where there is one, or of a size limit where there is none, is refused at once."""
