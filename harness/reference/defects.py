@@ -262,6 +262,12 @@ DEFECTS: Mapping[str, Defect] = {
             _but(rest_waits_while_away=True),
         ),
         Defect(
+            "rest-takes-turns",
+            "REST sends one inventory at a time, and waits until its client has taken it.",
+            ("AVAIL-2",),
+            _but(rest_takes_turns=True),
+        ),
+        Defect(
             "health-always-ok",
             "Health says healthy even when the API server cannot be seen.",
             ("AVAIL-3",),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -26,6 +27,7 @@ class Rest:
     publisher: Publisher
     visibility: Visibility
     behaviour: Behaviour
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def runner(self) -> web.AppRunner:
         """The application, ready to be bound to a port."""
@@ -48,7 +50,12 @@ class Rest:
                 return web.json_response(changed)
         if "pretty" in request.query:
             return web.json_response(text=json.dumps(document(), indent=2))
-        return web.Response(body=snapshot.text, content_type="application/json")
+        response = web.Response(body=snapshot.text, content_type="application/json")
+        if self.behaviour.rest_takes_turns:
+            async with self.turn:
+                await response.prepare(request)
+                await response.write_eof()
+        return response
 
     async def _health(self, _: web.Request) -> web.Response:
         trouble = "" if self.behaviour.always_healthy else self.visibility.trouble()

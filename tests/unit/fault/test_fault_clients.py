@@ -17,6 +17,7 @@ from harness import faults
 from harness.errors import FaultError, WaitTimeoutError
 from harness.fault import crowd
 from harness.fault.clients import DEAF, DRIP
+from harness.reference.defects import DEFECTS
 from tests.unit.fault.place import injected, undone, world_of
 from tests.unit.reference.serving import see, serving
 
@@ -67,6 +68,12 @@ async def served(operator: Serving) -> None:
     assert time.monotonic() - began < ANSWERED_S
 
 
+async def answered_for_ever(operator: Serving) -> None:
+    """Ask again and again; raises TimeoutError when there is no answer within a second."""
+    while True:
+        await operator.get("/v1/inventory")
+
+
 def test_slow_clients_send_byte_by_byte_and_others_are_served() -> None:
     """The evidence counts connections and bytes, and another client is answered meanwhile."""
 
@@ -88,6 +95,24 @@ def test_deaf_clients_leave_answers_unread_and_others_are_served() -> None:
         await served(operator)
 
     harmed(faults.SlowClients(how=DEAF, count=3), check, "n")
+
+
+def test_deaf_clients_hold_up_the_others_where_one_is_served_at_a_time() -> None:
+    """The saboteur that waits for each client's taking leaves everybody else without an answer."""
+
+    async def go() -> None:
+        async with serving(DEFECTS["rest-takes-turns"].behaviour) as operator:
+            await see(operator, *(f"node-{number}" for number in range(20)))
+            assert (await operator.get("/v1/inventory"))[0] == 200
+            world = around(operator)
+            fault = faults.SlowClients(how=DEAF, count=2)
+            state, _evidence = await injected(fault, world)
+            with pytest.raises(TimeoutError):
+                await answered_for_ever(operator)
+            await undone(fault, world, state)
+            assert (await operator.get("/v1/inventory"))[0] == 200
+
+    asyncio.run(go())
 
 
 def test_idle_connections_are_accepted_and_others_are_served() -> None:
