@@ -237,6 +237,15 @@ def ready_status(node: Node) -> str:
     return ""
 
 
+def dual_stack() -> bool:
+    """Whether this machine lets a socket listen on IPv6 and IPv4 at once."""
+    try:
+        listen_on(0, everywhere=True).close()
+    except OSError:
+        return False
+    return True
+
+
 def listen_on(port: int, *, everywhere: bool = False) -> socket.socket:
     """Take a port: a listener that accepts nothing, on 127.0.0.1, or on every address of both families."""
     taken = socket.socket(socket.AF_INET6 if everywhere else socket.AF_INET, socket.SOCK_STREAM)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import socket
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import FaultError
 from harness.fault import evidence
 from harness.fault.base import API, OPERATOR, REST, State, World, pick_node
 from harness.fault.node import remove
 from harness.wait import Progress, until
+
+if TYPE_CHECKING:
+    import socket
 
 _PORT_DEADLINE_S = 20.0
 
@@ -114,7 +116,7 @@ class PortTaken:
         if not world.operator.supervised:
             raise FaultError("port-taken needs a supervised operator", hint="give the scenario supervised=True")
         number = world.operator.rest_port if self.port == REST else world.operator.grpc_port
-        if self.family != "ipv4" and not socket.has_dualstack_ipv6():
+        if self.family != "ipv4" and not evidence.dual_stack():
             raise FaultError("this machine has no socket for IPv4 and IPv6 at once", hint="family='ipv4'")
         return {"target": f"{self.port} port {number}", "port": number}
 

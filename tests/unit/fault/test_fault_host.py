@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from harness.fault.base import World
 
+BOTH_FAMILIES = pytest.mark.skipif(not evidence.dual_stack(), reason="this machine has no IPv6")
+
 NOWHERE = """\
 apiVersion: v1
 kind: Config
@@ -246,7 +248,7 @@ def test_a_limit_on_files_leaves_as_many_numbers_as_wanted(spare: int, taken: li
     assert limit_for(spare, taken) == limit
 
 
-@pytest.mark.parametrize("family", ["ipv4", "both"])
+@pytest.mark.parametrize("family", ["ipv4", pytest.param("both", marks=BOTH_FAMILIES)])
 def test_a_port_is_taken_in_the_families_that_were_asked_for(config: OperatorConfig, family: str) -> None:
     """A supervised operator starts while another program has its port, and serves once that is gone."""
 
@@ -262,6 +264,18 @@ def test_a_port_is_taken_in_the_families_that_were_asked_for(config: OperatorCon
     asyncio.run(go())
 
 
+def test_a_machine_without_ipv6_is_told_before_anything_is_done(
+    config: OperatorConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The port is not even waited for."""
+    monkeypatch.setattr("harness.fault.evidence.dual_stack", lambda: False)
+    one = Running(config, supervised=True)
+
+    with pytest.raises(FaultError, match="no socket for IPv4 and IPv6 at once"):
+        asyncio.run(faults.PortTaken(family="both").prepare(one.world))
+
+
+@BOTH_FAMILIES
 def test_a_listener_everywhere_has_the_port_in_both_families() -> None:
     """Nobody else can have it, on 127.0.0.1 or on ::1."""
     with evidence.listen_on(0, everywhere=True) as taken:
