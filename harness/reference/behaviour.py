@@ -106,15 +106,8 @@ class Behaviour:
     `merge_node`, `decode_pod`, `pod_identity`. Sums: `counts`, `ledger`. Nodes: `reportable`. Hardware: `recreate_pod`,
     `reported_registry`, `reported_gpu`. Labels: `labels_nodes`, `label_patch`. Serving: `inventory_while_away`,
     `inventory_while_refused` (the API server answers 5xx), `inventory_while_reconnecting` (a watch was lost, and the
-    API server answers), `document_while_away`, `rest_waits_while_away`, `stream_sends_at_most` (snapshots; 0 for no
-    limit), `always_healthy`, `retries_ports`.
-    Reflectors: `resync`, `resumes_watches` (as client-go does; the correct one lists anew), `on_missed_deletion`,
-    `on_error_event`, `forget_node`, `merge_node`, `decode_pod`, `pod_identity`. Sums: `counts`, `ledger`. Nodes:
-    `reportable`. Hardware: `recreate_pod`, `reported_registry`, `reported_gpu`. Labels: `labels_nodes`,
-    `label_patch`. Serving: `inventory_while_away`, `inventory_while_refused` (the API server answers 5xx),
-    `inventory_while_reconnecting` (a watch was lost, and the API server answers), `document_while_away`,
-    `rest_waits_while_away`, `rest_takes_turns`, `stream_sends_at_most` (snapshots; 0 for no limit), `always_healthy`,
-    `retries_ports`.
+    API server answers), `document_while_away`, `rest_waits_while_away`, `rest_takes_turns`, `stream_sends_at_most`
+    (snapshots; 0 for no limit), `always_healthy`, `retries_ports`.
     """
 
     resync: Callable[[], Awaitable[None]] = at_once

@@ -39,7 +39,6 @@ NEEDED: dict[str, dict[str, Any]] = {
 
 NO_EXCUSE = {
     "datastore-slowed", "space-exhausted", "compacted", "sql-read-only", "api-slow", "watch-duplicates",
-    "datastore-slowed", "space-exhausted", "compacted", "sql-read-only",
     "slow-clients", "idle-connections", "half-open-streams", "huge-headers",
 }  # fmt: skip
 """Faults under which an operator is expected to go on as if nothing were."""
