@@ -122,13 +122,13 @@ class Cluster(Protocol):
         ...
 
     async def set_discovery(self, node: str, mode: str, *, delay_s: float = 0.0) -> None:
-        """How the discovery API of a node ("*": of all) behaves: answer, refuse, hang, error, garbage."""
+        """How the discovery API of a node ("*": of all) behaves: answer, or one of `egress.FAULTY`."""
         ...
 
     async def set_registry(
         self, body: Any | None = None, *, mode: str = "answer", delay_s: float | None = None
     ) -> None:
-        """The registry's content and delay (None: as they were) and its behaviour: answer, error, hang."""
+        """The registry's content and delay (None: as they were); answer, or one of `sidecar.REGISTRY_FAULTY`."""
         ...
 
     async def discovery_stats(self) -> Mapping[str, Any]:

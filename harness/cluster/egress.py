@@ -27,9 +27,22 @@ NodeOfPod = Callable[[str, str], Awaitable[str | None]]
 """(namespace, pod name) -> the node the pod runs on, or None when there is no such pod."""
 
 
+FAULTY = ("refuse", "hang", "error", "garbage", "late", "empty", "half", "types", "huge")
+"""The modes of a discovery API that misbehaves.
+
+`error` is a 500; `garbage` no JSON; `late` the truth after the delay; `empty` 200 without a body; `half` a body that is
+cut in the middle with its connection; `types` JSON of the right names and wrong types; `huge` the truth behind
+HUGE_BYTES of padding in a field that nobody knows.
+"""
+
+HUGE_BYTES = 32 << 20
+_PADDING = b"x" * (1 << 18)
+_JSON, _TEXT = "application/json", "text/plain"
+
+
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How a node's discovery API answers: `mode` is answer | refuse | hang | error | garbage; `delay_s` comes first."""
+    """How a node's discovery API answers: `mode` is "answer" or one of FAULTY; `delay_s` comes first."""
 
     mode: str = "answer"
     delay_s: float = 0.0
@@ -83,32 +96,25 @@ class Egress:
         if node is None or node not in self.hardware:
             return False  # as a refused connection looks to the API server: 503 from its proxy
         behaviour = self.behaviour.get(node) or self.behaviour.get("*") or Behaviour()
+        if behaviour.mode != "answer":
+            self.misbehaved += 1  # before the delay: who gives up waiting has met the fault as well
         if behaviour.delay_s:
             await interval(behaviour.delay_s)
-        return await self._answer(writer, node, path.split("?")[0], behaviour)
+        path = path.split("?")[0]
+        if behaviour.mode in {"answer", "late"}:
+            await self._answer(writer, node, path)
+            return True
+        hardware = self.hardware.get(node, {})  # it may have gone during the delay
+        return await _misbehave(writer, behaviour.mode, hardware.get(path.strip("/"), hardware))
 
-    async def _answer(self, writer: asyncio.StreamWriter, node: str, path: str, behaviour: Behaviour) -> bool:
-        if behaviour.mode != "answer":
-            self.misbehaved += 1
-        match behaviour.mode:
-            case "refuse":
-                return False
-            case "hang":
-                await asyncio.Event().wait()
-            case "error":
-                await _send(writer, 500, "text/plain", b"discovery failed\n")
-                return True
-            case "garbage":
-                await _send(writer, 200, "application/json", b'{"total_cores": "many", "processors": 7')
-                return True
-        hardware = self.hardware[node]
+    async def _answer(self, writer: asyncio.StreamWriter, node: str, path: str) -> None:
+        hardware = self.hardware.get(node, {})
         part = path.strip("/")
         if part and part not in hardware:
-            await _send(writer, 404, "text/plain", f"no such part: {path}\n".encode())
-            return True
+            await _send(writer, 404, _TEXT, f"no such part: {path}\n".encode())
+            return
         self.served[node] = self.served.get(node, 0) + 1
-        await _send(writer, 200, "application/json", json.dumps(hardware[part] if part else hardware).encode())
-        return True
+        await _send(writer, 200, _JSON, json.dumps(hardware[part] if part else hardware).encode())
 
     def drop(self) -> None:
         """Cut every open tunnel (part of making a discovery fault bite at once)."""
@@ -134,8 +140,59 @@ async def _head(reader: asyncio.StreamReader) -> tuple[str, dict[str, str]]:
     return lines[0], headers
 
 
-async def _send(writer: asyncio.StreamWriter, status: int, content_type: str, body: bytes) -> None:
-    reason = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 500: "Internal Server Error"}[status]
-    head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
-    writer.write(head.encode() + body)
+async def _misbehave(writer: asyncio.StreamWriter, mode: str, truth: Any) -> bool:
+    """Answer in a faulty mode what should be `truth`; False when the tunnel is to be closed."""
+    body = json.dumps(truth).encode()
+    match mode:
+        case "refuse":
+            return False
+        case "hang":
+            await asyncio.Event().wait()
+        case "error":
+            await _send(writer, 500, _TEXT, b"discovery failed\n")
+        case "garbage":
+            await _send(writer, 200, _JSON, b'{"total_cores": "many", "processors": 7')
+        case "empty":
+            await _send(writer, 200, _JSON, b"")
+        case "half":
+            writer.write(_status(200, _JSON, len(body)) + body[: len(body) // 2])
+            return False  # what was written still leaves, then the tunnel is closed
+        case "types":
+            await _send(writer, 200, _JSON, json.dumps(mistyped(truth)).encode())
+        case "huge":
+            await _send_huge(writer, body)
+        case _:
+            await _send(writer, 500, _TEXT, f"no such mode: {mode}\n".encode())
+    return True
+
+
+def mistyped(value: Any) -> Any:
+    """The same document with numbers as text and lists as objects; null, which stands for no list, is an empty one."""
+    if isinstance(value, dict):
+        return {name: mistyped(item) for name, item in value.items()}
+    if value is None or isinstance(value, list):
+        return {str(index): mistyped(item) for index, item in enumerate(value or ())}
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+async def _send_huge(writer: asyncio.StreamWriter, truth: bytes) -> None:
+    """The truth after HUGE_BYTES of padding, piece by piece: several such answers at once must not fill our memory."""
+    first, last = b'{"padding": "', b'"' + (b"}" if truth == b"{}" else b", " + truth[1:])
+    writer.write(_status(200, _JSON, len(first) + HUGE_BYTES + len(last)) + first)
+    for _ in range(HUGE_BYTES // len(_PADDING)):
+        writer.write(_PADDING)
+        await writer.drain()
+    writer.write(last)
     await writer.drain()
+
+
+async def _send(writer: asyncio.StreamWriter, status: int, content_type: str, body: bytes) -> None:
+    writer.write(_status(status, content_type, len(body)) + body)
+    await writer.drain()
+
+
+def _status(status: int, content_type: str, length: int) -> bytes:
+    """The head of an answer."""
+    reason = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 500: "Internal Server Error"}[status]
+    head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
+    return head.encode()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 NVIDIA, AMD = "10de", "1002"
 
@@ -167,13 +167,15 @@ def _memory(mib: int) -> dict[str, Any]:
     }
 
 
-def registry(*, names: Mapping[str, str] | None = None) -> dict[str, Any]:
+def registry(*, names: Mapping[str, str] | None = None, without: Collection[str] = ()) -> dict[str, Any]:
     """The GPU registry's content for all known products.
 
-    `names` gives some of them another name: {"a100": "a100-x"}.
+    `names` gives some of them another name: {"a100": "a100-x"}; `without` leaves vendors out: ("nvidia",).
     """
     content: dict[str, Any] = {}
     for model in GPU_MODELS.values():
+        if model.vendor in without:
+            continue
         vendor = content.setdefault(model.vendor_id, {"name": model.vendor, "devices": {}})
         vendor["devices"][model.product_id] = {
             "name": (names or {}).get(model.name, model.name),

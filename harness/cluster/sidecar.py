@@ -6,7 +6,7 @@ directory and on the given loopback port for the registry; it ends when its pare
 
 Commands are one JSON object a line, answered by one: {"do": "hardware", "node": N, "body": {…} | null}, {"do":
 "hardware-many", "body": {node: {…}}}, {"do": "behaviour", "node": N | "*", "mode": …, "delay_s": …}, {"do":
-"registry", "body": {…}, "mode": answer | error | hang, "delay_s": …}, {"do": "stats"}, {"do": "ping"}.
+"registry", "body": {…}, "mode": answer | one of REGISTRY_FAULTY, "delay_s": …}, {"do": "stats"}, {"do": "ping"}.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import asyncio
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -27,6 +27,22 @@ from harness.cluster.reaper import Reaper
 from harness.errors import ApiError, ClusterError
 from harness.wait import interval
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SERVES_NOTHING = "harness.invalid/serves-nothing"
+"""An annotation: this pod is no discovery pod, whatever its name is, and nothing listens in it."""
+
+REGISTRY_FAULTY = ("error", "hang", "redirect", "wrong", "empty")
+"""The modes of a registry that misbehaves; none of them says anything about GPUs.
+
+`error` is a 500; `redirect` a 302 to itself, for ever; `wrong` a JSON object that is no registry, with status 200, as
+gateways write it; `empty` 200 without a body.
+"""
+
+_NO_REGISTRY = {"error": {"code": 429, "message": "too many requests"}}
+_ENDED = frozenset({"Succeeded", "Failed"})
+
 
 @dataclass(slots=True)
 class PodLocator:
@@ -36,7 +52,7 @@ class PodLocator:
     known: dict[tuple[str, str], str] = field(default_factory=dict)
 
     async def node_of(self, namespace: str, pod: str) -> str | None:
-        """The pod's node, or None when there is no such pod or the API server is away."""
+        """The pod's node; None when there is no such pod, nothing runs in it, or nobody knows."""
         try:
             body = await self.client.get(f"/api/v1/namespaces/{namespace}/pods/{pod}", timeout_s=4.0)
         except ApiError as exc:
@@ -47,9 +63,17 @@ class PodLocator:
         except ClusterError:
             return self.known.get((namespace, pod))
         node = body["spec"].get("nodeName")
-        if node:
-            self.known[namespace, pod] = node
-        return str(node) if node else None
+        if not node or not _serves(body):
+            self.known.pop((namespace, pod), None)
+            return None
+        self.known[namespace, pod] = str(node)
+        return str(node)
+
+
+def _serves(pod: Mapping[str, Any]) -> bool:
+    """Whether a discovery server can be at work in the pod: one that has ended keeps its address in its status."""
+    silent = SERVES_NOTHING in (pod.get("metadata", {}).get("annotations") or ())
+    return not silent and pod.get("status", {}).get("phase") not in _ENDED
 
 
 @dataclass(slots=True)
@@ -61,13 +85,20 @@ class Registry:
     delay_s: float = 0.0
     served: int = 0
 
-    async def handle(self, _request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         """GET /devices/gpus."""
         self.served += 1
-        if self.mode == "error":
-            return web.Response(status=500, text="registry failed\n")
-        if self.mode == "hang":
-            await asyncio.Event().wait()
+        match self.mode:
+            case "error":
+                return web.Response(status=500, text="registry failed\n")
+            case "hang":
+                await asyncio.Event().wait()
+            case "redirect":
+                return web.Response(status=302, headers={"Location": str(request.rel_url)})
+            case "wrong":
+                return web.json_response(_NO_REGISTRY)
+            case "empty":
+                return web.Response(body=b"", content_type="application/json")
         await interval(self.delay_s)
         return web.json_response(self.body)
 

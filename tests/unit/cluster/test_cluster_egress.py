@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.cluster import egress as egress_module
-from harness.cluster.egress import Behaviour, Egress
+from harness.cluster.egress import Behaviour, Egress, mistyped
 from harness.cluster.hardware import NodeProfile
 
 if TYPE_CHECKING:
@@ -113,8 +113,13 @@ def test_what_is_not_there_refuses(egress: Egress, tmp_path: Path, uri: str) -> 
 
 @pytest.mark.parametrize("target", ["n1", "*"])
 @pytest.mark.parametrize(
-    ("mode", "expected"), [("refuse", (0, "")), ("error", (500, "text/plain")), ("garbage", (200, "application/json"))]
-)
+    ("mode", "expected"),
+    [
+        ("refuse", (0, "")), ("error", (500, "text/plain")), ("garbage", (200, "application/json")),
+        ("empty", (200, "application/json")), ("types", (200, "application/json")),
+        ("no-such-mode", (500, "text/plain")),
+    ],
+)  # fmt: skip
 def test_a_fault_answers_in_its_way(
     egress: Egress, tmp_path: Path, mode: str, expected: tuple[int, str], target: str
 ) -> None:
@@ -126,9 +131,88 @@ def test_a_fault_answers_in_its_way(
     assert (status, content_type) == expected
     assert egress.misbehaved == 1
     assert egress.served == {}
-    if mode == "garbage":
+    if mode in {"garbage", "empty"}:
         with pytest.raises(json.JSONDecodeError):
             json.loads(body)
+    if mode == "types":
+        assert json.loads(body) == mistyped(HARDWARE["cpu"]) != HARDWARE["cpu"]
+
+
+def test_half_an_answer_is_cut_in_the_middle(egress: Egress, tmp_path: Path) -> None:
+    """The head promises the whole body, half of it comes, and the connection is closed."""
+    egress.behaviour["n1"] = Behaviour("half")
+    whole = json.dumps(HARDWARE["gpu"]).encode()
+
+    async def story(tunnel: Tunnel) -> tuple[int, bytes]:
+        with pytest.raises(asyncio.IncompleteReadError) as caught:
+            await tunnel.get("/gpu")
+        return caught.value.expected or 0, caught.value.partial
+
+    assert through(egress, tmp_path, story) == (len(whole), whole[: len(whole) // 2])
+    assert egress.misbehaved == 1
+
+
+@pytest.mark.parametrize(("path", "truth"), [("/cpu", HARDWARE["cpu"]), ("/", HARDWARE)])
+def test_a_huge_answer_is_the_truth_behind_padding(
+    egress: Egress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, truth: dict[str, Any]
+) -> None:
+    """It is one valid document of more bytes than asked for, and without the unknown field it is true."""
+    monkeypatch.setattr(egress_module, "HUGE_BYTES", 3 << 20)
+    egress.behaviour["*"] = Behaviour("huge")
+
+    status, _, body = through(egress, tmp_path, lambda tunnel: tunnel.get(path))
+    document = json.loads(body)
+
+    assert status == 200
+    assert len(document.pop("padding")) == 3 << 20
+    assert document == truth
+    assert egress.served == {}
+
+
+def test_a_huge_answer_has_tens_of_mebibytes() -> None:
+    """It is far more than any hardware is, and no more than a control plane can carry."""
+    assert 16 << 20 <= egress_module.HUGE_BYTES <= 64 << 20
+
+
+def test_a_late_answer_is_true_and_counts_from_its_request_on(egress: Egress, tmp_path: Path) -> None:
+    """Who gives up waiting has met the fault as well; who waits learns the truth."""
+    egress.behaviour["n1"] = Behaviour("late", delay_s=0.5)
+
+    async def story(tunnel: Tunnel) -> tuple[bool, bytes]:
+        asked = asyncio.create_task(tunnel.get("/cpu"))
+        while not egress.misbehaved:
+            await asyncio.wait({asked}, timeout=0.01)
+        early = asked.done()
+        return early, (await asked)[2]
+
+    early, body = through(egress, tmp_path, story)
+
+    assert not early
+    assert json.loads(body) == HARDWARE["cpu"]
+    assert egress.served == {"n1": 1}
+
+
+def test_a_node_may_go_while_its_answer_is_late(egress: Egress, tmp_path: Path) -> None:
+    """There is nothing to tell of it any more, and the tunnel lives."""
+    egress.behaviour["n1"] = Behaviour("late", delay_s=0.5)
+
+    async def story(tunnel: Tunnel) -> int:
+        asked = asyncio.create_task(tunnel.get("/cpu"))
+        while not egress.misbehaved:
+            await asyncio.wait({asked}, timeout=0.01)
+        del egress.hardware["n1"]
+        return (await asked)[0]
+
+    assert through(egress, tmp_path, story) == 404
+
+
+def test_wrong_types_keep_names_and_content() -> None:
+    """Numbers become text and lists objects, at any depth; text and truth values stay."""
+    given = {"n": 8, "part": 1.5, "list": [{"id": 0}, "x"], "none": None, "text": "7", "yes": True}
+
+    assert mistyped(given) == {
+        "n": "8", "part": "1.5", "list": {"0": {"id": "0"}, "1": "x"}, "none": {}, "text": "7", "yes": True
+    }  # fmt: skip
 
 
 def test_a_hanging_node_never_answers_and_the_others_do(egress: Egress, tmp_path: Path) -> None:

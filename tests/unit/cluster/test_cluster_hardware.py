@@ -115,3 +115,10 @@ def test_a_name_too_long_for_a_label_value_has_no_hostname_label() -> None:
 def test_ready_is_what_the_condition_says(status: dict[str, Any], ready: bool) -> None:
     """Only a Ready condition that is True makes a node ready."""
     assert is_ready({"status": status}) is ready
+
+
+def test_a_registry_may_lack_a_vendor() -> None:
+    """The others stay as they are."""
+    assert set(registry(without=("nvidia",))) == {"1002"}
+    assert registry(without=("nvidia",))["1002"] == registry()["1002"]
+    assert registry(without=()) == registry()

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
+from aiohttp import web
 
 from harness.cluster.control import ControlSocket, serve_commands
 from harness.cluster.egress import Behaviour, Egress
-from harness.cluster.sidecar import PodLocator, Registry, Sidecar
+from harness.cluster.hardware import registry as content
+from harness.cluster.sidecar import SERVES_NOTHING, PodLocator, Registry, Sidecar
 from harness.errors import ApiError, ApiUnavailableError, ClusterError
+from harness.model.hardware import parse_registry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -130,13 +135,83 @@ class Lookup:
         (ApiError("gone", status=404), None),
         ({"spec": {"nodeName": "n2"}}, "n2"),
         ({"spec": {}}, None),
+        ({"spec": {"nodeName": "n1"}, "status": {"phase": "Running"}, "metadata": {"annotations": None}}, "n1"),
+        ({"spec": {"nodeName": "n1"}, "status": {"phase": "Failed", "podIP": "10.244.0.7"}}, None),
+        ({"spec": {"nodeName": "n1"}, "status": {"phase": "Succeeded"}}, None),
+        ({"spec": {"nodeName": "n1"}, "metadata": {"annotations": {SERVES_NOTHING: "a stranger"}}}, None),
     ],
 )
 def test_a_pods_node_is_remembered_while_nobody_can_be_asked(second: Any, node: str | None) -> None:
-    """The API server's word counts; while it is away the last word does."""
+    """The API server's word counts; while it is away the last word does. Nothing answers in a pod that has ended."""
     locator = PodLocator(Lookup({"spec": {"nodeName": "n1"}}, second))  # type: ignore[arg-type]
 
     async def story() -> tuple[str | None, str | None]:
         return await locator.node_of("ns", "pod"), await locator.node_of("ns", "pod")
 
     assert asyncio.run(story()) == ("n1", node)
+
+
+def test_a_pod_that_ended_is_not_remembered() -> None:
+    """While the API server is away afterwards, nothing answers for it."""
+    ended = {"spec": {"nodeName": "n1"}, "status": {"phase": "Failed"}}
+    locator = PodLocator(Lookup({"spec": {"nodeName": "n1"}}, ended, ApiUnavailableError("away")))  # type: ignore[arg-type]
+
+    async def story() -> list[str | None]:
+        return [await locator.node_of("ns", "pod") for _ in range(3)]
+
+    assert asyncio.run(story()) == ["n1", None, None]
+
+
+def asked(registry: Registry, *, hops: int = 3) -> tuple[int, str | bytes]:
+    """Status and body of the registry over HTTP; a redirect that is still one after `hops` is (302, its location)."""
+
+    async def play() -> tuple[int, str | bytes]:
+        app = web.Application()
+        app.router.add_get("/devices/gpus", registry.handle)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        path = "/devices/gpus"
+        try:
+            async with aiohttp.ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as session:
+                for _ in range(hops):
+                    async with session.get(path, allow_redirects=False) as response:
+                        if response.status != 302:
+                            return response.status, await response.read()
+                        path = response.headers["Location"]
+                return 302, path
+        finally:
+            await runner.cleanup()
+
+    return asyncio.run(play())
+
+
+def test_the_registry_answers_its_content() -> None:
+    """Without a fault it is the document."""
+    status, body = asked(Registry({"10de": {}}))
+
+    assert (status, json.loads(body)) == (200, {"10de": {}})
+
+
+@pytest.mark.parametrize(
+    ("mode", "status", "body"),
+    [
+        ("error", 500, b"registry failed\n"),
+        ("redirect", 302, "/devices/gpus"),
+        ("wrong", 200, b'{"error": {"code": 429, "message": "too many requests"}}'),
+        ("empty", 200, b""),
+    ],
+)
+def test_a_registry_that_misbehaves_tells_nothing(mode: str, status: int, body: str | bytes) -> None:
+    """Each mode answers in its way, every request counts, and none tells the content."""
+    registry = Registry(content(), mode=mode, delay_s=5.0)
+
+    assert asked(registry) == (status, body)
+    assert registry.served == (3 if mode == "redirect" else 1)
+
+
+def test_what_a_wrong_registry_says_is_no_registry() -> None:
+    """The model, too, takes it for an error and not for a registry without vendors."""
+    _, body = asked(Registry(content(), mode="wrong"))
+
+    assert parse_registry(json.loads(body)) is None
