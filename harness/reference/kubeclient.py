@@ -155,7 +155,7 @@ class KubeClient:
             raise _refusal(method, path, status, text)
         try:
             return json.loads(text)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:  # the latter: brackets nested by the thousand
             raise ApiUnavailableError(f"{method} {path} answered no JSON: {text[:120]!r}") from exc
 
 

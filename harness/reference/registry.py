@@ -54,13 +54,14 @@ async def _query(session: aiohttp.ClientSession, address: str) -> Registry:
         async with session.get(address) as response:
             if response.status != 200:
                 raise ApiUnavailableError(f"{address} answered {response.status}")
-            text = b""
+            text = bytearray()
             async for chunk in response.content.iter_any():
                 text += chunk
                 if len(text) > _CONTENT_BYTES:
                     raise ApiUnavailableError(f"{address} answered more than {_CONTENT_BYTES} bytes")
             return parse_registry(json.loads(text))
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-        raise ApiUnavailableError(f"no answer from {address}: {exc!r}") from exc
-    except ValueError as exc:
-        raise ApiUnavailableError(f"{address} answered no registry: {exc}") from exc
+        # Not its repr: that of too many redirects holds every answer on the way.
+        raise ApiUnavailableError(f"no answer from {address}: {type(exc).__name__} {str(exc)[:160]}") from exc
+    except (ValueError, RecursionError) as exc:  # the latter: brackets nested by the thousand
+        raise ApiUnavailableError(f"{address} answered no registry: {str(exc)[:160]}") from exc
