@@ -13,7 +13,8 @@ from harness.fault.datastore import (
     LeaderLost,
     SpaceExhausted,
 )
-from harness.fault.discovery import DiscoveryBroken, DiscoveryPodDeleted, RegistryBroken, RegistryChanged
+from harness.fault.discovery import DiscoveryBroken
+from harness.fault.discoverypod import DiscoveryPodDeleted, DiscoveryPodEnds, DiscoveryPodPending
 from harness.fault.host import (
     FilesLimited,
     OperatorInterrupted,
@@ -35,8 +36,10 @@ from harness.fault.nodepods import NodeDrained, NodeTainted
 from harness.fault.nodeset import NodeEmptyStatus, NodeNeverReady, NodesDeleted
 from harness.fault.nodestate import ClockAhead, ExtendedResourceRemoved, NodeFlaps, NodeNotReady
 from harness.fault.operator import DeletionMissed, OperatorKilled, PortTaken, RegistryEarly
+from harness.fault.registry import RegistryBroken, RegistryChanged, RegistryFlaps
 from harness.fault.server import ServerKilled, ServerPaused
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
+from harness.fault.strangers import ForeignPod, LeftoverPods
 from harness.fault.together import Together
 from harness.fault.watch import WatchDropsEvents, WatchDuplicates, WatchError, WatchesClosed, WatchFrozen
 
@@ -63,8 +66,12 @@ __all__ = [
     "HalfOpenStreams",
     "HugeHeaders",
     "IdleConnections",
+    "DiscoveryPodEnds",
+    "DiscoveryPodPending",
+    "ForeignPod",
     "LeaderLost",
     "LeaderMoved",
+    "LeftoverPods",
     "MemberKilled",
     "MemberPartitioned",
     "MemberPaused",
@@ -92,6 +99,7 @@ __all__ = [
     "RegistryBroken",
     "RegistryChanged",
     "RegistryEarly",
+    "RegistryFlaps",
     "ServerKilled",
     "ServerPaused",
     "SlowClients",

@@ -36,6 +36,9 @@ BITE_DEADLINE_S = 25.0
 """How long evidence may take: a silent node is seen NotReady only after the node monitor's grace period."""
 
 
+_STARTED = "started"  # in a state: an injection that ended the operator has started it again
+
+
 class OperatorControl(Protocol):
     """What a fault may do to the operator."""
 
@@ -184,6 +187,18 @@ def affected(fault: Fault, state: Mapping[str, Any]) -> list[str]:
 def target(state: Mapping[str, Any]) -> str:
     """The name of what is harmed, for records and messages."""
     return str(state.get("target", ""))
+
+
+async def start_operator(world: World, state: State) -> None:
+    """Start the operator that an injection has ended, and note it."""
+    await world.operator.start()
+    state[_STARTED] = True
+
+
+async def start_if_left_dead(world: World, state: State) -> None:
+    """Start the operator where the injection was cut off before it did; what ends by itself later stays ended."""
+    if not state.get(_STARTED):
+        await world.operator.start()
 
 
 def pick_node(world: World, wanted: str | None) -> str:

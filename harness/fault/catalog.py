@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cluster.apicalls import VERBS
 from harness.cluster.datastore import ETCD, ETCD3, SERVED
+from harness.cluster.egress import FAULTY
 from harness.cluster.hardware import NodeProfile
+from harness.cluster.sidecar import REGISTRY_FAULTY
 from harness.errors import UsageError
 from harness.fault.access import ApiGarbage, ApiHangs, ApiRefuses, ApiSlow, ApiTruncates
 from harness.fault.apiserver import ApiServerHung, ApiServerKilled
@@ -19,7 +21,8 @@ from harness.fault.datastore import (
     LeaderLost,
     SpaceExhausted,
 )
-from harness.fault.discovery import DiscoveryBroken, DiscoveryPodDeleted, RegistryBroken, RegistryChanged
+from harness.fault.discovery import DiscoveryBroken
+from harness.fault.discoverypod import DiscoveryPodDeleted, DiscoveryPodEnds, DiscoveryPodPending
 from harness.fault.host import (
     FilesLimited,
     OperatorInterrupted,
@@ -42,8 +45,10 @@ from harness.fault.nodepods import EFFECTS, NodeDrained, NodeTainted
 from harness.fault.nodeset import NodeEmptyStatus, NodeNeverReady, NodesDeleted
 from harness.fault.nodestate import FLAPPING, ClockAhead, ExtendedResourceRemoved, NodeFlaps, NodeNotReady
 from harness.fault.operator import DeletionMissed, OperatorKilled, PortTaken, RegistryEarly
+from harness.fault.registry import RegistryBroken, RegistryChanged, RegistryFlaps
 from harness.fault.server import ServerKilled, ServerPaused
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
+from harness.fault.strangers import ForeignPod, LeftoverPods
 from harness.fault.together import Together, parts
 from harness.fault.watch import WatchDropsEvents, WatchDuplicates, WatchError, WatchesClosed, WatchFrozen
 
@@ -59,7 +64,7 @@ KINDS: Mapping[str, type[Any]] = {
         NodeNotReady, NodeFlaps, NodeTainted, NodeDrained, NodesDeleted, NodeNeverReady, NodeEmptyStatus,
         AllocatableChanged, ExtendedResourceRemoved, ClockAhead,
         NodesJoin, OperatorKilled, DeletionMissed, PortTaken, RegistryEarly, DiscoveryPodDeleted, DiscoveryBroken,
-        RegistryChanged, RegistryBroken,
+        DiscoveryPodEnds, DiscoveryPodPending, ForeignPod, LeftoverPods, RegistryChanged, RegistryBroken, RegistryFlaps,
         DatastoreStopped, DatastoreSlowed, LeaderLost, SpaceExhausted, Compacted, ConnectionsExhausted, SqlReadOnly,
         LeaderMoved, MemberKilled, MemberPaused, MemberPartitioned, MemberSlowed, MemberReplaced, QuorumLost,
         ServerKilled, ServerPaused, Together,
@@ -73,8 +78,9 @@ KINDS: Mapping[str, type[Any]] = {
 _ANY_VERB = {"verb": ("", *VERBS)}
 
 WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "discovery-broken": {"mode": ("refuse", "hang", "error", "garbage")},
-    "registry-broken": {"mode": ("error", "hang")},
+    "discovery-broken": {"mode": FAULTY},
+    "discovery-pod-ends": {"how": ("evicted", "failed", "oom-killed")},
+    "registry-broken": {"mode": REGISTRY_FAULTY},
     "member-killed": {"role": ROLES},
     "member-paused": {"role": ROLES},
     "member-partitioned": {"role": ROLES},
@@ -128,6 +134,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "for_s": (0.0, LONGEST_S),
     "count": (1, 5000),
     "size_kib": (1, 65536),
+    "times": (2, 60),
     "share": (0.05, 0.9),
     "status": (400, 599),
     "code": (400, 599),
@@ -186,6 +193,8 @@ def check(fault: Fault) -> Fault:
             check(part)
     for name, (least, most) in RANGES.items():
         _check_number(fault, name, least, most)
+    if getattr(fault, "mode", "") == "late" and not getattr(fault, "delay_s", 0.0):
+        raise UsageError(f"{fault.kind}: mode='late' without a delay is no fault", hint="delay_s=6.0")
     for name, words in WORDS.get(fault.kind, {}).items():
         value = getattr(fault, name)
         if value not in words:

@@ -31,7 +31,7 @@ WORDS = {
 }
 NEEDED: dict[str, dict[str, Any]] = {
     "allocatable-changed": {"changes": (("nvidia.com/gpu", "3"), ("cpu", None))},
-    "registry-changed": {"names": (("a100", "a100-80g"),)},
+    "registry-changed": {"names": (("a100", "a100-80g"),), "without": ("amd",)},
     "nodes-join": {"nodes": (("late-1", NodeProfile(gpu="t4", gpus=1)), ("late-2", NodeProfile()))},
     "together": {"first": faults.LeaderMoved(), "second": faults.NodesJoin((("late-1", NodeProfile()),))},
 }
@@ -40,6 +40,7 @@ NEEDED: dict[str, dict[str, Any]] = {
 NO_EXCUSE = {
     "datastore-slowed", "space-exhausted", "compacted", "sql-read-only", "api-slow", "watch-duplicates",
     "slow-clients", "idle-connections", "half-open-streams", "huge-headers",
+    "registry-broken",
 }  # fmt: skip
 """Faults under which an operator is expected to go on as if nothing were."""
 
@@ -195,7 +196,14 @@ TWO = catalog.to_json(faults.Together(faults.LeaderMoved(), faults.LeaderMoved()
         ({"kind": "node-replaced", "becomes": {"profile": {"wings": 2}}}, "unexpected keyword argument 'wings'"),
         ({"kind": "node-replaced", "becomes": {"profile": {"gpu": "voodoo", "gpus": 1}}}, "unknown GPU model 'voodoo'"),
         ({"kind": "discovery-broken", "mode": "sulk"}, "mode='sulk' is unknown"),
+        ({"kind": "discovery-broken", "mode": "late"}, "mode='late' without a delay is no fault"),
+        ({"kind": "discovery-broken", "mode": "late", "delay_s": 31}, "delay_s=31 is out of range"),
         ({"kind": "registry-broken", "mode": "garbage"}, "mode='garbage' is unknown"),
+        ({"kind": "registry-flaps", "times": 1}, "times=1 is out of range"),
+        ({"kind": "registry-flaps", "times": 61}, "times=61 is out of range"),
+        ({"kind": "registry-flaps", "times": 2.5}, "times=2.5 is out of range"),
+        ({"kind": "registry-flaps", "times": True}, "times=True is out of range"),
+        ({"kind": "discovery-pod-ends", "how": "peacefully"}, "how='peacefully' is unknown"),
         ({"kind": "port-taken", "port": "http"}, "port='http' is unknown"),
         ({"kind": "port-taken", "restart": "gently"}, "restart='gently' is unknown"),
         ({"kind": "port-taken", "family": "ipv5"}, "family='ipv5' is unknown"),
