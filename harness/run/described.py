@@ -67,6 +67,8 @@ def needs(name: str) -> tuple[str, ...]:
         found.append(f"datastore {' or '.join(catalog.DATASTORES[name])}")
     if name in catalog.RELAYED:
         found.append("relay")
+    if name in catalog.PROXIED:
+        found.append("API proxy")
     if name in catalog.OF_SERVERS:
         found.append("three servers")
     if name in catalog.OF_SUPERVISED:
