@@ -210,3 +210,10 @@ def answering(answer: Callable[[], web.StreamResponse]) -> Callable[[web.Request
         return answer()
 
     return handle
+
+
+def event(number: int, kind: str = "MODIFIED", *, name: str = "n", namespace: str = "") -> bytes:
+    """One line of a watch."""
+    meta: dict[str, Any] = {"resourceVersion": str(number)}
+    meta |= {} if kind == "BOOKMARK" else {"name": name, "namespace": namespace}
+    return json.dumps({"type": kind, "object": {"metadata": meta}}).encode() + b"\n"

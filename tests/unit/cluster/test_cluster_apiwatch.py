@@ -6,28 +6,19 @@ import asyncio
 import json
 import time
 from asyncio import sslproto
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self
 
 import aiohttp
 import pytest
 
-from harness.cluster.apicalls import Call
 from harness.cluster.apiproxy import TLS_BUFFER
-from harness.cluster.apirules import Action, Active, ApiRule, Match
-from harness.cluster.apiwatch import RULE, SERVER, WatchStream
+from harness.cluster.apirules import Match
 from harness.wait import Progress, until
-from tests.unit.cluster.proxied import HANG_S, NODES, QUIET_S, Proxied, over
+from tests.unit.cluster.proxied import HANG_S, NODES, QUIET_S, Proxied, event, over
 
 TARGET = f"{NODES}?watch=true&resourceVersion=1"
 WATCHES = 1000
-
-
-def event(number: int, kind: str = "MODIFIED", *, name: str = "n", namespace: str = "") -> bytes:
-    """One line of a watch."""
-    meta: dict[str, Any] = {"resourceVersion": str(number)}
-    meta |= {} if kind == "BOOKMARK" else {"name": name, "namespace": namespace}
-    return json.dumps({"type": kind, "object": {"metadata": meta}}).encode() + b"\n"
 
 
 @dataclass
@@ -309,73 +300,3 @@ def test_a_thousand_watches_are_carried(monkeypatch: pytest.MonkeyPatch) -> None
         await until("all to be gone", none_left, deadline_s=HANG_S)
 
     over(story, within_s=4 * HANG_S)
-
-
-@dataclass
-class Alone:
-    """A watch without connections."""
-
-    sent: bytearray = field(default_factory=bytearray)
-    stopped: int = 0
-
-    def stop(self) -> None:
-        """The request to the API server is broken off."""
-        self.stopped += 1
-
-    def stream(self, *rules: Active) -> WatchStream:
-        """The watch, begun."""
-        watch = WatchStream(Call("watch", "", "nodes"), self.sent.extend, self.stop, time.monotonic())
-        watch.begin(rules)
-        return watch
-
-
-def ruled(do: str, **action: Any) -> Active:
-    """A rule in force."""
-    return Active(ApiRule("it", Match(), Action(do, **action)))
-
-
-def test_too_much_held_back_makes_the_api_server_wait() -> None:
-    """There is room again when it has been sent, and nothing is lost."""
-
-    async def story() -> None:
-        alone = Alone()
-        watch = alone.stream(ruled("watch-freeze"))
-        line = event(1, name="x" * 100_000)
-        for _ in range(50):
-            watch.feed(line)
-        assert not watch.room.is_set()
-        assert alone.sent == b""
-        watch.ruled([])
-        assert watch.room.is_set()
-        assert alone.sent == line * 50
-
-    asyncio.run(story())
-
-
-def test_who_ended_a_watch_is_told_once() -> None:
-    """A rule breaks off the request to the API server; an end of the server's own does not."""
-
-    async def story() -> None:
-        alone = Alone()
-        watch = alone.stream()
-        watch.feed(b'{"type": "ADDED"')
-        watch.finish()
-        watch.end(RULE)
-        assert (watch.ended, alone.stopped, watch.done.is_set()) == (SERVER, 0, True)
-        watch = alone.stream(ruled("watch-close"))
-        assert (watch.ended, alone.stopped) == (RULE, 1)
-
-    asyncio.run(story())
-
-
-def test_lines_that_are_no_events_pass() -> None:
-    """Rules about events leave alone what is none."""
-
-    async def story() -> None:
-        alone = Alone()
-        watch = alone.stream(ruled("watch-drop"))
-        for line in (b"\n", b"no json\n", b"[1]\n", b'{"type": "ADDED", "object": 7}\n'):
-            watch.feed(line)
-        assert alone.sent == b"\nno json\n[1]\n"
-
-    asyncio.run(story())
