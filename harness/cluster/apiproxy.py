@@ -206,7 +206,7 @@ class ApiProxy:
             return False
         sent = answer_body(answer, upstream.reader, method=head.first[0])
         if cut is not None:
-            await _hand_over(writer, answer, sent, cut)
+            await _hand_over_some(writer, answer, sent, cut)
             return False
         if record.call.verb == WATCH and answer.status == HTTPStatus.OK and _is_readable(answer):
             await self._watch(operator, answer, sent, record)
@@ -308,29 +308,42 @@ async def _answer(reader: Reader, writer: asyncio.StreamWriter) -> Head | None:
     return None
 
 
-async def _hand_over(writer: asyncio.StreamWriter, answer: Head, sent: Body, cut: int | None = None) -> None:
-    """Head and body, as they come; with `cut`, no more than so many bytes of the body."""
-    if sent.small and cut is None:
+async def _hand_over(writer: asyncio.StreamWriter, answer: Head, sent: Body) -> None:
+    """Head and body, as they come."""
+    if sent.small:
         writer.write(answer.raw + await sent.whole())
         await writer.drain()
         return
-    if cut is not None and sent.length is not None:
+    out = bytearray(answer.raw)
+    async with contextlib.aclosing(sent.pieces()) as pieces:
+        async for piece in pieces:
+            out += sent.framed(piece)
+            # What came together leaves together: each write is a record of TLS and a system call.
+            if not sent.reader.more or len(out) >= http1.PIECE:
+                writer.write(bytes(out))
+                out.clear()
+                await writer.drain()
+    writer.write(bytes(out) + sent.end())
+    await writer.drain()
+
+
+async def _hand_over_some(writer: asyncio.StreamWriter, answer: Head, sent: Body, cut: int) -> None:
+    """The head, and no more than so many bytes of the body, never all of it."""
+    if sent.length is not None:
         cut = min(cut, max(sent.length - 1, 0))
     writer.write(answer.raw)
     async with contextlib.aclosing(sent.pieces()) as pieces:
         async for piece in pieces:
-            if cut is not None and len(piece) >= cut:
-                # What is announced is the whole piece: whoever reads it knows that some is missing.
-                framed = sent.framed(piece)
-                writer.write(framed[: framed.index(piece) + cut])
+            framed = sent.framed(piece)
+            if len(piece) < cut:
+                writer.write(framed)
                 await writer.drain()
-                return
-            cut = None if cut is None else cut - len(piece)
-            writer.write(sent.framed(piece))
+                cut -= len(piece)
+                continue
+            # What is announced is the whole piece: whoever reads it knows that some is missing.
+            writer.write(framed[: framed.index(piece) + cut])
             await writer.drain()
-    if cut is None:  # shorter than the cut: then it is its end that is missing
-        writer.write(sent.end())
-        await writer.drain()
+            return
 
 
 async def _tunnel(operator: _Operator, upstream: Upstream, answer: Head) -> None:

@@ -72,11 +72,36 @@ async def read_head(reader: asyncio.StreamReader) -> Head | None:
     return Head(raw, (first[0], first[1], first[2] if len(first) > 2 else ""), fields)
 
 
+class Reader(asyncio.StreamReader):
+    """A stream that says at once when its other end is gone, also while nobody reads."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=LIMIT)
+        self.on_end: Callable[[], None] | None = None
+
+    @property
+    def more(self) -> bool:
+        """Whether more has arrived than was read."""
+        return bool(self._buffer)  # type: ignore[attr-defined]
+
+    def feed_eof(self) -> None:
+        """The other end says no more."""
+        super().feed_eof()
+        if self.on_end is not None:
+            self.on_end()
+
+    def set_exception(self, exc: BaseException) -> None:
+        """The connection is broken."""
+        super().set_exception(exc)  # type: ignore[arg-type]
+        if self.on_end is not None:
+            self.on_end()
+
+
 @dataclass(slots=True)
 class Body:
     """What follows a head. `length`: bytes, or None: chunked, or (`to_the_end`) up to the connection's end."""
 
-    reader: asyncio.StreamReader
+    reader: Reader
     length: int | None = 0
     to_the_end: bool = False
     trailer: bytes = b""
@@ -96,9 +121,11 @@ class Body:
         if self.chunked:
             while size := await self._size():
                 async for piece in self._exactly(size):
+                    size -= len(piece)
+                    # The chunk's end comes with its last piece: left unread it would look as if there were more.
+                    if not size and await self._take(2) != b"\r\n":
+                        raise ConnectionError("a chunk that is longer than it says")
                     yield piece
-                if await self._take(2) != b"\r\n":
-                    raise ConnectionError("a chunk that is longer than it says")
             while (line := await self._line()) != b"\r\n":
                 self.trailer += line
         elif self.length is not None:
@@ -150,12 +177,12 @@ class Body:
         return int(found[1], 16)
 
 
-def request_body(head: Head, reader: asyncio.StreamReader) -> Body:
+def request_body(head: Head, reader: Reader) -> Body:
     """The body that follows a request's head; raises ConnectionError when its length cannot be told."""
     return Body(reader, _length(head) or 0) if not _chunked(head) else Body(reader, None)
 
 
-def answer_body(head: Head, reader: asyncio.StreamReader, *, method: str) -> Body:
+def answer_body(head: Head, reader: Reader, *, method: str) -> Body:
     """The body that follows an answer's head; raises ConnectionError when its length cannot be told."""
     if method == "HEAD" or head.status < 200 or head.status in {204, 304}:
         return Body(reader)
@@ -181,26 +208,6 @@ def _length(head: Head) -> int | None:
     if not _LENGTH.fullmatch(given):
         raise ConnectionError(f"a body of {given!r} bytes")
     return int(given)
-
-
-class Reader(asyncio.StreamReader):
-    """A stream that says at once when its other end is gone, also while nobody reads."""
-
-    def __init__(self) -> None:
-        super().__init__(limit=LIMIT)
-        self.on_end: Callable[[], None] | None = None
-
-    def feed_eof(self) -> None:
-        """The other end says no more."""
-        super().feed_eof()
-        if self.on_end is not None:
-            self.on_end()
-
-    def set_exception(self, exc: BaseException) -> None:
-        """The connection is broken."""
-        super().set_exception(exc)  # type: ignore[arg-type]
-        if self.on_end is not None:
-            self.on_end()
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
