@@ -3,9 +3,10 @@
 The operator is unmodified: its kubeconfig names the proxy's address, whose certificate is of the cluster's own
 authority. It speaks HTTP/1.1 there (clients that can do HTTP/2 fall back). Who came with a client certificate is
 connected on with the operator's own, which the run has on disk; bearer tokens pass as they are, and who showed nothing
-shows nothing to the API server either. Heads and bodies pass byte for byte, large lists piece by piece; connections to
-the API server are kept and used again; `Connection: Upgrade` (exec) becomes a tunnel. When the API server cannot be
-reached or breaks off, so does the operator's connection: no answer is made up but where a rule asks for it.
+shows nothing to the API server either. Heads and bodies pass byte for byte, large lists piece by piece, except that
+watches are asked for in JSON where an operator would take protobuf as well. Connections to the API server are kept and
+used again; `Connection: Upgrade` (exec) becomes a tunnel. When the API server cannot be reached or breaks off, so does
+the operator's connection: no answer is made up but where a rule asks for it.
 
 `python -m harness.cluster.apiproxy DIRECTORY` reads {"port", "upstream"} from `apiproxy.json` in that directory and
 takes commands over `apiproxy.sock` there: {"do": "rule", "rule": {…}}, {"do": "clear", "id": …}, {"do": "stats"},
@@ -27,16 +28,15 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cluster import apirules, http1
 from harness.cluster.apicalls import WATCH, describe
-from harness.cluster.apirules import Action, ApiRule, Rules
+from harness.cluster.apirules import ApiRule, Rules
 from harness.cluster.apiwatch import CLIENT, WatchStream
 from harness.cluster.control import serve_commands
 from harness.cluster.footprint import Calls
-from harness.cluster.http1 import Reader, answer_body, read_head, request_body
+from harness.cluster.http1 import Reader, answer_body, in_json, read_head, request_body
 from harness.cluster.upstream import Upstreams
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.cluster.apicalls import Call
     from harness.cluster.apirules import Active
     from harness.cluster.footprint import Record
     from harness.cluster.http1 import Body, Head
@@ -174,7 +174,7 @@ class ApiProxy:
                 return False
             case apirules.STATUS | apirules.GARBAGE:
                 await body.whole()
-                status, answer, content = made_up(action, record.call)
+                status, answer, content = apirules.made_up(action, record.call)
                 record.answer(status)
                 operator.writer.write(answer if head.first[0] == "HEAD" else answer + content)
                 await operator.writer.drain()
@@ -198,7 +198,8 @@ class ApiProxy:
         self, operator: _Operator, head: Head, body: Body, record: Record, cut: int | None = None
     ) -> bool:
         """Ask the API server and hand its answer over; `cut`: after so many bytes of its body break off."""
-        upstream, answer = await self._ask(operator, head, body)
+        # Only JSON can be edited, so watches are asked for in JSON where the operator takes it.
+        upstream, answer = await self._ask(operator, in_json(head) if record.call.verb == WATCH else head, body)
         record.answer(answer.status)
         writer = operator.writer
         if answer.status == HTTPStatus.SWITCHING_PROTOCOLS:
@@ -270,21 +271,6 @@ class ApiProxy:
             raise ConnectionError("the operator has ended the watch")
         writer.write(sent.end())
         await writer.drain()
-
-
-def made_up(action: Action, call: Call) -> tuple[int, bytes, bytes]:
-    """The answer that a rule gives in the API server's place: its status, its head and its body."""
-    code, retry = HTTPStatus.OK.value, ""
-    content = apirules.NONSENSE
-    if action.do == apirules.STATUS:
-        code = action.status
-        content = json.dumps(apirules.status(code, call, retry_after_s=action.retry_after_s)).encode()
-        retry = f"Retry-After: {action.retry_after_s}\r\n" if action.retry_after_s else ""
-    phrase = HTTPStatus(code).phrase if code in set(HTTPStatus) else "Status"
-    head = (
-        f"HTTP/1.1 {code} {phrase}\r\nContent-Type: application/json\r\n{retry}Content-Length: {len(content)}\r\n\r\n"
-    )
-    return code, head.encode(), content
 
 
 async def _send(writer: asyncio.StreamWriter, head: Head, body: Body, small: bytes | None) -> None:
@@ -365,9 +351,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 def _is_readable(answer: Head) -> bool:
     """Whether the events of a watch are JSON, one a line."""
-    return "content-encoding" not in answer.fields and answer.fields.get("content-type", "").startswith(
-        "application/json"
-    )
+    return "content-encoding" not in answer.fields and answer.fields.get("content-type", "").startswith(http1.JSON)
 
 
 def configure(directory: Path, *, port: int, upstream: str) -> str:

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from harness.cluster.apicalls import CREATE, VERBS, WATCH, Call
@@ -241,3 +242,18 @@ def _message(code: int, call: Call) -> str:
 def error_event(code: int, call: Call) -> bytes:
     """The line of a watch that brings an error."""
     return json.dumps({"type": "ERROR", "object": status(code, call)}).encode() + b"\n"
+
+
+def made_up(action: Action, call: Call) -> tuple[int, bytes, bytes]:
+    """The answer that a rule gives in the API server's place: its status, its head and its body."""
+    code, retry = HTTPStatus.OK.value, ""
+    content = NONSENSE
+    if action.do == STATUS:
+        code = action.status
+        content = json.dumps(status(code, call, retry_after_s=action.retry_after_s)).encode()
+        retry = f"Retry-After: {action.retry_after_s}\r\n" if action.retry_after_s else ""
+    phrase = HTTPStatus(code).phrase if code in set(HTTPStatus) else "Status"
+    head = (
+        f"HTTP/1.1 {code} {phrase}\r\nContent-Type: application/json\r\n{retry}Content-Length: {len(content)}\r\n\r\n"
+    )
+    return code, head.encode(), content

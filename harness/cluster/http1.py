@@ -11,7 +11,7 @@ import asyncio
 import re
 import socket
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ LIMIT = 1 << 18
 """The longest head, and what a stream buffers before its sender has to wait. Go's servers take heads of 1 MiB."""
 
 PIECE = 1 << 16
+JSON = "application/json"
+_ACCEPT = re.compile(rb"\r\naccept:[^\r\n]*", re.IGNORECASE)
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER of no time: closing sends a reset
@@ -95,6 +97,21 @@ class Reader(asyncio.StreamReader):
         super().set_exception(exc)  # type: ignore[arg-type]
         if self.on_end is not None:
             self.on_end()
+
+
+def in_json(head: Head) -> Head:
+    """The request with what it accepts narrowed to JSON, where JSON is among it; otherwise as it is.
+
+    client-go's typed clients accept protobuf and JSON, in this order, and read what they get by its Content-Type.
+    """
+    accepted = [word.strip() for word in head.fields.get("accept", "").split(",")]
+    readable = [word for word in accepted if word.partition(";")[0].strip() == JSON]
+    if not readable or readable == accepted:
+        return head
+    value = ", ".join(readable)
+    line = b"\r\nAccept: " + value.encode("latin-1")
+    raw = _ACCEPT.sub(lambda _match: line, head.raw)
+    return replace(head, raw=raw, fields={**head.fields, "accept": value})
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cluster.http1 import Body, Reader, answer_body, read_head, request_body
+from harness.cluster.http1 import Body, Reader, answer_body, in_json, read_head, request_body
 
 NAME = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,20}", fullmatch=True).filter(
     lambda name: name.lower() not in {"content-length", "transfer-encoding"}
@@ -137,5 +137,36 @@ def test_an_end_before_a_head_is_an_end_and_one_within_is_not() -> None:
         head = await read_head(fed(b"PUT / HTTP/1.1\r\nContent-Length: 3\r\n\r\n"))
         assert head is not None
         assert request_body(head, fed(b"")).length == 3
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (
+            ["Accept: application/vnd.kubernetes.protobuf, application/json", "User-Agent: it"],
+            ["Accept: application/json", "User-Agent: it"],
+        ),
+        (
+            ["User-Agent: it", "accept: application/vnd.kubernetes.protobuf;as=Table,application/json;as=Table"],
+            ["User-Agent: it", "Accept: application/json;as=Table"],
+        ),
+        (["Accept: application/json"], ["Accept: application/json"]),
+        (["Accept: application/vnd.kubernetes.protobuf"], ["Accept: application/vnd.kubernetes.protobuf"]),
+        (["User-Agent: it"], ["User-Agent: it"]),
+    ],
+    ids=["protobuf first", "with parameters", "json alone", "protobuf alone", "none said"],
+)
+def test_what_takes_json_is_given_json(lines: list[str], expected: list[str]) -> None:
+    """Only what is accepted changes, and only where JSON is among it."""
+
+    def request(fields: list[str]) -> bytes:
+        return "\r\n".join(["GET /api/v1/pods?watch=1 HTTP/1.1", *fields, "", ""]).encode()
+
+    async def story() -> None:
+        head = await read_head(fed(request(lines)))
+        assert head is not None
+        assert in_json(head) == await read_head(fed(request(expected)))
 
     asyncio.run(story())
