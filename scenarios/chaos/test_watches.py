@@ -36,7 +36,7 @@ TWICE = Scenario(
     id="chaos/events-twice",
     promises=("TRUTH-1", "TRUTH-3", "TRUTH-4", "RECOVER-1", "SURVIVE-1"),
     faults=(faults.WatchDuplicates(for_s=6.0),),
-    traffic=Churn(),
+    traffic=Churn(plain=True),
 )
 
 
