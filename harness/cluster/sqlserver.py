@@ -1,7 +1,8 @@
 """The SQL server that kine stores a cluster in: what every kind of it can do, and which one is taken.
 
-Somebody's server given by URL goes first; then a server installed on this machine, started as a process of ours; then
-one in a container. All are real: nothing imitates a database here.
+Somebody's server given by URL goes first; then a container, if the user named an image for it; then a server installed
+on this machine, started as a process of ours; then a container of the pinned image. All are real: nothing imitates a
+database here.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from harness.cluster.containers import docker_problem
 from harness.cluster.mariadb import MariaDb
 from harness.cluster.postgres import Postgres
-from harness.cluster.sqlcontainer import ContainerServer, docker_problem
+from harness.cluster.sqlcontainer import IMAGES, ContainerServer, named_image
 from harness.cluster.sqlinstall import Installation, find_mariadb, find_postgres
 from harness.cluster.sqlurl import GivenServer, parse
 from harness.errors import PlatformError, UsageError
@@ -136,18 +138,19 @@ def choose(
     if kind not in KINDS:
         raise UsageError(f"unknown SQL server {kind!r}", hint=f"choose one of {', '.join(KINDS)}, or give a URL")
     finders = finders or Finders()
-    if kind == "postgres":
-        found = finders.postgres()
-        if found is not None:
-            return Postgres(found, directory, ports.take(), env)
-    else:
-        found = finders.mariadb()
-        if found is not None:
-            return MariaDb(found, directory, ports.take(), env)
+    named = named_image(kind)  # who names an image wants a container, whatever is installed
+    if kind == "postgres" and not named and (found := finders.postgres()) is not None:
+        return Postgres(found, directory, ports.take(), env)
+    if kind == "mysql" and not named and (found := finders.mariadb()) is not None:
+        return MariaDb(found, directory, ports.take(), env)
     problem = finders.docker_problem()
+    if problem and named:
+        raise PlatformError(
+            f"{IMAGES[kind].variable} names an image, but {problem}", hint="start Docker, or unset the variable"
+        )
     if problem:
         raise missing(kind, problem)
-    return ContainerServer(kind, ports.take(), mark)
+    return ContainerServer(kind, ports.take(), mark, directory)
 
 
 def missing(kind: str, docker: str) -> PlatformError:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import stat
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.cluster import containers
 from harness.cluster.mysqladmin import MysqlAdmin
 from harness.cluster.postgres import Postgres, let_through
 from harness.cluster.postgresadmin import PostgresAdmin
 from harness.cluster.sqladmin import Hold, Login, quoted
 from harness.cluster.sqlclient import Account, literal
-from harness.cluster.sqlcontainer import IMAGES, LABEL, ContainerServer, Order
+from harness.cluster.sqlcontainer import IMAGES, ContainerServer, image_of
 from harness.cluster.sqlinstall import Installation, find_mariadb, find_postgres, numbers, too_old
 from harness.cluster.sqlserver import Finders, choose
 from harness.cluster.sqlurl import GivenServer, own_name, parse
@@ -24,9 +26,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from harness.cluster.dockerbox import Order
     from harness.cluster.sqlserver import SqlServer
 
 MARK = "0badcafe"
+
+
+@pytest.fixture(autouse=True)
+def _no_image_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the developer's own environment says."""
+    for image in IMAGES.values():
+        monkeypatch.delenv(image.variable, raising=False)
 
 
 @pytest.fixture
@@ -272,17 +282,21 @@ def test_only_the_run_directory_and_the_one_above_are_opened(tmp_path: Path) -> 
     assert [stat.S_IMODE(path.stat().st_mode) for path in (closed, run_dir.parent, run_dir)] == [0o700, 0o710, 0o710]
 
 
+@dataclass
 class FakeBox:
     """Stands for a container; remembers what was done to it."""
 
-    def __init__(self, order: Order) -> None:
-        self.order = order
-        self.calls: list[str] = []
+    order: Order
+    create_fails: bool = False
+    code: int | None = None
+    reaped: bool = False
+    calls: list[str] = field(default_factory=list)
 
     def create(self) -> None:
         """Pull, make, start; nobody will answer at its port."""
         self.calls.append("create")
-        raise ClusterError("Docker did not start a container")
+        if self.create_fails:
+            raise ClusterError("Docker did not start a container")
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -292,40 +306,73 @@ class FakeBox:
         """Start again."""
         self.calls.append("again")
 
+    def ended(self) -> int | None:
+        """Whether it has ended."""
+        return self.code
+
+    def tail(self, lines: int) -> str:
+        """Its last words."""
+        return f"the last {lines} lines"
+
     def remove(self) -> None:
         """Remove."""
         self.calls.append("remove")
 
 
 @pytest.mark.parametrize("kind", sorted(IMAGES))
-def test_a_container_is_pinned_labelled_and_on_loopback(kind: str) -> None:
-    """The image has a tag with a version, the run's mark is its label, and the password is in no command."""
-    server = ContainerServer(kind, 18001, MARK)
+def test_a_container_is_pinned_labelled_and_on_loopback(kind: str, tmp_path: Path) -> None:
+    """The image has a tag with a version, the run is in its labels and name, and the password is in no command."""
+    server = ContainerServer(kind, 18001, MARK, tmp_path)
     order = server.order()
 
-    assert numbers(order.image.reference.partition(":")[2]) >= (10, 0)
-    assert order.labels == {LABEL: MARK}
+    assert numbers(order.reference.partition(":")[2]) >= (10, 0)
+    assert order.labels == containers.labels(MARK, tmp_path)
+    assert MARK in order.name
     assert order.port == 18001
     assert server.address == ("127.0.0.1", 18001)
-    secret = order.environment[order.image.secret]
+    secret = order.environment[server.image.secret]
     assert secret == server.admin.account.password
-    assert secret not in repr(order) + repr(server) + " ".join(order.image.command)
+    assert secret not in repr(order) + repr(server) + " ".join(order.command)
     assert server.kine.host == "%"
 
 
-def test_a_container_that_failed_to_start_is_removed_all_the_same() -> None:
+@pytest.mark.parametrize("kind", sorted(IMAGES))
+def test_a_named_image_is_taken_whatever_is_installed(
+    kind: str, tmp_path: Path, ports: Ports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable names the image and asks for a container; without Docker the error names the variable."""
+    installed = Installation(tmp_path, tmp_path / "server", "15.18")
+    machine = finders(postgres=installed, mariadb=installed, docker="")
+    monkeypatch.setenv(IMAGES[kind].variable, " mirror.invalid/db:1 ")
+
+    server = chosen(kind, directory=tmp_path, ports=ports, on=machine)
+    name = "PostgreSQL" if kind == "postgres" else "MariaDB"
+    assert server.source == f"{name} in a container of mirror.invalid/db:1"
+    with pytest.raises(PlatformError, match=f"{IMAGES[kind].variable} names an image, but no Docker"):
+        chosen(kind, directory=tmp_path, ports=ports, on=finders(postgres=installed, mariadb=installed))
+    monkeypatch.setenv(IMAGES[kind].variable, "")
+    assert image_of(kind) == IMAGES[kind]
+
+
+@pytest.mark.parametrize(
+    ("code", "create_fails", "problem"),
+    [(None, True, "Docker did not"), (3, False, "ended with 3 while starting; it says:\nthe last 8 lines")],
+)
+def test_a_container_that_failed_to_start_is_removed_all_the_same(
+    code: int | None, create_fails: bool, problem: str, tmp_path: Path
+) -> None:
     """What Docker made before it failed does not stay: dispose removes it, once."""
     boxes: list[FakeBox] = []
 
     def make(order: Order) -> FakeBox:
-        boxes.append(FakeBox(order))
+        boxes.append(FakeBox(order, create_fails, code))
         return boxes[-1]
 
     async def story() -> None:
-        server = ContainerServer("postgres", 18001, MARK, make=make)
+        server = ContainerServer("postgres", 18001, MARK, tmp_path, make=make)
         with pytest.raises(ClusterError, match="was not started"):
             await server.stop()
-        with pytest.raises(ClusterError, match="Docker did not"):
+        with pytest.raises(ClusterError, match=problem):
             await server.start()
         await server.dispose()
         await server.dispose()
