@@ -21,6 +21,7 @@ from harness import seed as seeds
 from harness.bundle import DATASTORE_VARIABLE, SUMMARY_FILE, SUMMARY_TEXT_FILE
 from harness.cli.progress import Board
 from harness.cli.toolchain import bring
+from harness.cluster import containers
 from harness.cluster import datastore as datastores
 from harness.errors import HarnessError, PlatformError, UsageError
 from harness.operator.base import REFERENCE
@@ -186,6 +187,7 @@ def _follow(arguments: list[str], suite: Path, out: Path, console: Console, data
     except KeyboardInterrupt:
         _end(child)
         rundir.sweep()
+        containers.sweep()
         raise
     finally:
         signal.signal(signal.SIGTERM, previous)
