@@ -65,7 +65,8 @@ class SlowClients:
                 return f"{said}, one at a time" if crowd.sent >= self.count * _DRIPPED else None
             waiting = crowd.waiting()
             progress.last = said = f"{said}, and {sum(waiting)} bytes of answers wait unread"
-            return said if len(waiting) == self.count and all(waiting) else None
+            # One answer that waits is enough: an operator that serves one client at a time never answers the others.
+            return said if len(waiting) == self.count and any(waiting) else None
 
         return await until("the slow clients to be served", slow, deadline_s=BITE_DEADLINE_S)
 
