@@ -154,12 +154,20 @@ async def ended(process: subprocess.Popen[bytes]) -> list[str]:
     return []
 
 
+def described(process: psutil.Process) -> str:
+    """Its pid and its words; it may have ended since it was listed."""
+    try:
+        return f"{process.pid} {' '.join(process.cmdline())[:200]}"
+    except psutil.NoSuchProcess:  # a zombie too
+        return f"{process.pid} (ended)"
+
+
 async def gone(runs: Path) -> list[str]:
     """Wait for the end of everything that pytest had started."""
 
     async def nothing(progress: Progress) -> bool | None:
         left = belonging(runs)
-        progress.last = ", ".join(f"{process.pid} {' '.join(process.cmdline())[:200]}" for process in left)
+        progress.last = ", ".join(described(process) for process in left)
         return None if left else True
 
     try:
