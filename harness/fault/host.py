@@ -79,8 +79,27 @@ class OperatorPaused:
         await _going(world)
 
 
+class _Ended:
+    """What the faults that end the operator by a signal have in common."""
+
+    __slots__ = ()
+
+    async def prepare(self, world: World) -> State:
+        """The process."""
+        return {"target": "operator", "pid": _pid(world)}
+
+    async def heal(self, world: World, state: State) -> None:
+        """Start it again, where nobody else does."""
+        del state
+        await _start(world)
+
+    async def healed(self, world: World, state: State) -> None:
+        """There is a process again; what it does from then on is its own affair."""
+        await _started(world, state)
+
+
 @dataclass(frozen=True, slots=True)
-class OperatorTerminated:
+class OperatorTerminated(_Ended):
     """The operator is sent SIGTERM, as by a kubelet that ends its pod, and started again after `for_s` seconds.
 
     With a supervisor that is what starts it again. Upstream does not handle the signal, and dies of it.
@@ -90,10 +109,6 @@ class OperatorTerminated:
     kind: ClassVar[str] = "operator-terminated"
     affects: ClassVar[tuple[str, ...]] = (OPERATOR,)
 
-    async def prepare(self, world: World) -> State:
-        """The process."""
-        return {"target": "operator", "pid": _pid(world)}
-
     async def inject(self, world: World, state: State) -> None:
         """SIGTERM; SIGKILL when that has not ended it after some seconds, as a kubelet does."""
         state["code"] = await world.operator.terminate()
@@ -102,27 +117,14 @@ class OperatorTerminated:
         """The process has ended, on the signal or by the SIGKILL that came after it."""
         return await _ended(world, state, "SIGTERM")
 
-    async def heal(self, world: World, state: State) -> None:
-        """Start it again, where nobody else does."""
-        del state
-        await _start(world)
-
-    async def healed(self, world: World, state: State) -> None:
-        """There is a process again; what it does from then on is its own affair."""
-        await _started(world, state)
-
 
 @dataclass(frozen=True, slots=True)
-class OperatorInterrupted:
+class OperatorInterrupted(_Ended):
     """The operator is sent SIGINT, on which upstream ends in order, and started again after `for_s` seconds."""
 
     for_s: float = 2.0
     kind: ClassVar[str] = "operator-interrupted"
     affects: ClassVar[tuple[str, ...]] = (OPERATOR,)
-
-    async def prepare(self, world: World) -> State:
-        """The process."""
-        return {"target": "operator", "pid": _pid(world)}
 
     async def inject(self, world: World, state: State) -> None:
         """SIGINT; SIGKILL when that has not ended it after some seconds."""
@@ -131,15 +133,6 @@ class OperatorInterrupted:
     async def bitten(self, world: World, state: State) -> str:
         """The process has ended, on the signal or by the SIGKILL that came after it."""
         return await _ended(world, state, "SIGINT")
-
-    async def heal(self, world: World, state: State) -> None:
-        """Start it again, where nobody else does."""
-        del state
-        await _start(world)
-
-    async def healed(self, world: World, state: State) -> None:
-        """There is a process again; what it does from then on is its own affair."""
-        await _started(world, state)
 
 
 @dataclass(frozen=True, slots=True)
