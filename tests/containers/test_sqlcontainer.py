@@ -6,8 +6,8 @@ import asyncio
 import os
 import subprocess
 import sys
-from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,98 +16,29 @@ from harness.cluster.sqlcontainer import IMAGES
 from harness.errors import ClusterError
 from harness.process import rundir
 from tests.containers.boxes import inspected, log, made, of_run, running, volumes
-from tests.datastores.servers import Refused, as_kine, kine_runs
+from tests.datastores.stories import STORIES
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from harness.cluster.sqlserver import SqlServer
+
+    Story = Callable[[SqlServer], Awaitable[None]]
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = pytest.mark.parametrize("kind", ["postgres", "mysql"])
 
 
 @KINDS
-def test_what_kine_stored_survives_a_crash(kind: str) -> None:
-    """Rows committed right before every process is killed are there after a restart, at the same address."""
+@STORIES
+def test_a_server_in_a_container(kind: str, story: Story) -> None:
+    """Each story holds there as well."""
 
-    async def story() -> None:
+    async def told() -> None:
         async with running(kind) as server:
-            before = server.address
-            with as_kine(server) as kine:
-                kine.run("CREATE TABLE kept (a INTEGER)")
-                kine.run("INSERT INTO kept VALUES (1)")
-                await server.stop()
-            await server.stop()
-            with pytest.raises(ClusterError, match="does not answer"):
-                await server.query("SELECT 1")
-            await server.start()
+            await story(server)
 
-            assert server.address == before
-            assert await server.query("SELECT a FROM kept") == [(1,)]
-            with as_kine(server) as again:
-                again.run("INSERT INTO kept VALUES (2)")
-
-    asyncio.run(story())
-
-
-@KINDS
-def test_read_only_refuses_kine_and_is_undone(kind: str) -> None:
-    """An open session of kine cannot write while it holds, can read, and can write again afterwards."""
-
-    async def story() -> None:
-        async with running(kind) as server:
-            with as_kine(server) as kine:
-                kine.run("CREATE TABLE kept (a INTEGER)")
-
-                await server.set_read_only(True)
-                with pytest.raises(Refused, match="read-only"):
-                    kine.run("INSERT INTO kept VALUES (1)")
-                assert list(kine.run("SELECT a FROM kept")) == []
-                await server.query("INSERT INTO kept VALUES (2)")
-                await server.set_read_only(False)
-
-                kine.run("INSERT INTO kept VALUES (3)")
-            assert sorted(await server.query("SELECT a FROM kept")) == [(2,), (3,)]
-
-    asyncio.run(story())
-
-
-@KINDS
-def test_exhaustion_ends_kine_and_refuses_it_until_released(kind: str) -> None:
-    """Open sessions of kine are gone, new ones are refused for their number, and the hold can be released twice."""
-
-    async def story() -> None:
-        async with running(kind) as server:
-            with ExitStack() as stack:
-                open_ones = [stack.enter_context(as_kine(server)) for _ in range(3)]
-                hold = await server.exhaust()
-                for session in open_ones:
-                    with pytest.raises(Refused):
-                        session.run("SELECT 1")
-            with pytest.raises(Refused, match=r"too many connections|max_user_connections"):
-                kine_runs(server, "SELECT 1")
-            assert await server.query("SELECT 1") == [(1,)]
-            await hold.release()
-            await hold.release()
-
-            with ExitStack() as stack:
-                for session in [stack.enter_context(as_kine(server)) for _ in range(3)]:
-                    session.run("SELECT 1")
-
-    asyncio.run(story())
-
-
-@KINDS
-def test_kine_may_do_nothing_beyond_its_database(kind: str) -> None:
-    """Its account makes neither databases nor accounts, and cannot lift read-only."""
-    forbidden = {
-        "postgres": ["CREATE DATABASE other", "CREATE ROLE other", "ALTER SYSTEM SET jit = on"],
-        "mysql": ["CREATE DATABASE other", "CREATE USER other", "SET GLOBAL read_only = 0", "SELECT * FROM mysql.user"],
-    }[kind]
-
-    async def story() -> None:
-        async with running(kind) as server:
-            for statement in forbidden:
-                with pytest.raises(Refused):
-                    kine_runs(server, statement)
-
-    asyncio.run(story())
+    asyncio.run(told())
 
 
 @KINDS
