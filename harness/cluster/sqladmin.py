@@ -7,6 +7,7 @@ and accounts alone, so that they serve a server we started, one in a container a
 from __future__ import annotations
 
 import secrets
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -99,6 +100,33 @@ class Admin(Protocol):
     async def exhaust(self) -> Hold:
         """End kine's sessions and leave it no connection."""
         ...
+
+
+class Administered(ABC):
+    """A server of ours, from a package or in a container: what is done to it is done by its administrator."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def admin(self) -> Admin:
+        """The administrator's means."""
+
+    def kine_endpoint(self, host: str, port: int) -> str:
+        """Kine's --endpoint through the given address."""
+        return self.admin.endpoint(host, port)
+
+    async def query(self, sql: str) -> list[Row]:
+        """One statement as administrator, in kine's database; raises ClusterError."""
+        return await self.admin.query(sql)
+
+    async def set_read_only(self, on: bool) -> None:
+        """Make every session, kine's open ones too, refuse writes, or accept them again; raises ClusterError."""
+        await self.admin.set_read_only(on)
+
+    async def exhaust(self) -> Hold:
+        """End kine's sessions and leave it no connection until the returned hold is released; raises ClusterError."""
+        return await self.admin.exhaust()
 
 
 def quoted(name: str, mark: str) -> str:

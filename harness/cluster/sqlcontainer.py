@@ -17,7 +17,7 @@ from harness.cluster import containers
 from harness.cluster.dockerbox import Box, DockerBox, Order
 from harness.cluster.mysqladmin import MysqlAdmin
 from harness.cluster.postgresadmin import PostgresAdmin
-from harness.cluster.sqladmin import Login, password
+from harness.cluster.sqladmin import Administered, Login, password
 from harness.cluster.sqlclient import Account, SqlError
 from harness.cluster.sqlinstall import product
 from harness.errors import ClusterError
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from harness.cluster.sqladmin import Hold
-    from harness.cluster.sqlclient import Row
     from harness.process.child import Child
 
 START_DEADLINE_S = 60.0
@@ -82,7 +80,7 @@ def image_of(kind: str) -> Image:
 
 
 @dataclass(slots=True)
-class ContainerServer:
+class ContainerServer(Administered):
     """One SQL server in a container, its port published on loopback.
 
     `mark` and `directory` are the run's. `make` is the seam to Docker.
@@ -137,10 +135,6 @@ class ContainerServer:
             return PostgresAdmin(account, self.kine)
         return MysqlAdmin(Account("127.0.0.1", self.port, self.image.administrator, self._secret), self.kine)
 
-    def kine_endpoint(self, host: str, port: int) -> str:
-        """Kine's --endpoint through the given address."""
-        return self.admin.endpoint(host, port)
-
     def order(self) -> Order:
         """The container that is wanted; the password goes by the environment, which `docker inspect` shows to root."""
         image = self.image
@@ -192,18 +186,6 @@ class ContainerServer:
         if self._box is not None:
             await asyncio.to_thread(self._box.remove)
             self._box = None
-
-    async def query(self, sql: str) -> list[Row]:
-        """One statement as administrator, in kine's database; raises ClusterError."""
-        return await self.admin.query(sql)
-
-    async def set_read_only(self, on: bool) -> None:
-        """Make every session, kine's open ones too, refuse writes, or accept them again; raises ClusterError."""
-        await self.admin.set_read_only(on)
-
-    async def exhaust(self) -> Hold:
-        """End kine's sessions and leave it no connection until the returned hold is released; raises ClusterError."""
-        return await self.admin.exhaust()
 
     @property
     def _running(self) -> Box:

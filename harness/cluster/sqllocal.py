@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from harness.cluster.sqladmin import Login, password
+from harness.cluster.sqladmin import Administered, Login, password
 from harness.cluster.sqlclient import SqlError
 from harness.errors import ClusterError
 from harness.process.child import Child, last_words, require_running, start
@@ -15,8 +15,6 @@ from harness.wait import Progress, until
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.cluster.sqladmin import Admin, Hold
-    from harness.cluster.sqlclient import Row
     from harness.cluster.sqlinstall import Installation
 
 START_DEADLINE_S = 30.0
@@ -26,7 +24,7 @@ CONNECTIONS = 200
 
 
 @dataclass(slots=True)
-class LocalServer(ABC):
+class LocalServer(Administered):
     """One SQL server on loopback, its data below `directory` (the run's own).
 
     `directory / "log"` must exist. `env` is the whole environment of its processes. `product` is the server's name for
@@ -72,18 +70,9 @@ class LocalServer(ABC):
         """Its own directory in the run's: data and unix socket, for nobody else to see."""
         return self.directory / self.folder
 
-    @property
-    @abstractmethod
-    def admin(self) -> Admin:
-        """The administrator's means."""
-
     @abstractmethod
     def arguments(self) -> list[str]:
         """The command line."""
-
-    def kine_endpoint(self, host: str, port: int) -> str:
-        """Kine's --endpoint through the given address."""
-        return self.admin.endpoint(host, port)
 
     async def start(self) -> None:
         """Start it and return when kine can be; the first time, from nothing. Raises ClusterError, WaitTimeoutError."""
@@ -127,18 +116,6 @@ class LocalServer(ABC):
         """End it for good; its data goes with the run directory."""
         if self._child is not None:
             await self.stop()
-
-    async def query(self, sql: str) -> list[Row]:
-        """One statement as administrator, in kine's database; raises ClusterError."""
-        return await self.admin.query(sql)
-
-    async def set_read_only(self, on: bool) -> None:
-        """Make every session, kine's open ones too, refuse writes, or accept them again; raises ClusterError."""
-        await self.admin.set_read_only(on)
-
-    async def exhaust(self) -> Hold:
-        """End kine's sessions and leave it no connection until the returned hold is released; raises ClusterError."""
-        return await self.admin.exhaust()
 
     @property
     def _running(self) -> Child:
