@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LINE_LIMIT = 2**26
 """The hardware of thousands of nodes in one command."""
 
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 20.0
 
 
 class ControlSocket:

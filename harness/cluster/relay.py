@@ -41,7 +41,7 @@ from harness.cluster.probe import http_ok
 from harness.wait import Progress, interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 SOCKET = "relay.sock"
 LINKS_FILE = "relay.json"
@@ -222,9 +222,9 @@ async def _dial(link: Link) -> tuple[int, tuple[asyncio.StreamReader, asyncio.St
 
 @dataclass(slots=True)
 class Relay:
-    """All links of a cluster. `owner`: the name of the process at the other end of a connection, by its local port."""
+    """All links of a cluster. `owners`: the name of the process at the other end of each connection, by local port."""
 
-    owner: Callable[[int], str]
+    owners: Callable[[], Mapping[int, str]]
     tls: ssl.SSLContext | None = None
     links: dict[str, Link] = field(default_factory=dict)
     _open: set[_Connection] = field(default_factory=set)
@@ -247,8 +247,7 @@ class Relay:
         """Set the rule of a link for a source (ANY: for all that have none of their own)."""
         link = self.links[name]
         if source != ANY:
-            for connection in self._open:
-                self._identify(connection)
+            self._identify(self._open)
         link.rules[source] = rule
         if rule == PASS:
             link.rules.pop(source)
@@ -256,10 +255,12 @@ class Relay:
             if connection.link is link:
                 connection.look_again()
 
-    def _identify(self, connection: _Connection) -> None:
-        """Find out who dialled; it takes some milliseconds, so it is done only where a rule asks for it."""
-        if connection.link.by_source and not connection.source:
-            connection.source = self.owner(connection.dialler)
+    def _identify(self, connections: Collection[_Connection]) -> None:
+        """Find out who dialled; one look takes many milliseconds, so it is one for all, where a rule asks for it."""
+        unknown = [each for each in connections if each.link.by_source and not each.source]
+        owners = self.owners() if unknown else {}
+        for connection in unknown:
+            connection.source = owners.get(connection.dialler, ANY)
 
     async def _accept(self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         found = await _dial(link)
@@ -270,7 +271,7 @@ class Relay:
         target, far = found
         connection = _Connection(link, writer.get_extra_info("peername")[1], target, (reader, writer), far)
         if any(source != ANY for source in link.rules):
-            self._identify(connection)
+            self._identify([connection])
         if link.rule(connection.source).cut:
             link.refused += 1
             connection.reset()
@@ -325,16 +326,17 @@ class Relay:
         }
 
 
-def owner_by_socket(port: int) -> str:
-    """The name (etcd's --name) of the sibling process that owns the loopback socket with this local port, or ANY."""
+def owners_by_socket() -> dict[int, str]:
+    """The names (etcd's --name) of the sibling processes by the local ports of their loopback sockets."""
+    found: dict[int, str] = {}
     for process in psutil.Process(os.getppid()).children():
         try:
             names = [word.removeprefix("--name=") for word in process.cmdline() if word.startswith("--name=")]
-            if names and any(c.laddr[1] == port for c in process.net_connections(kind="tcp4")):
-                return names[0]
+            if names:
+                found |= {c.laddr[1]: names[0] for c in process.net_connections(kind="tcp4")}
         except psutil.Error:
             continue  # it ended between two looks
-    return ANY
+    return found
 
 
 async def serve(directory: Path) -> None:
@@ -342,7 +344,7 @@ async def serve(directory: Path) -> None:
     pki = directory / "pki"
     context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
     context.load_cert_chain(str(pki / "admin.crt"), str(pki / "admin.key"))
-    relay = Relay(owner_by_socket, context)
+    relay = Relay(owners_by_socket, context)
     for link in json.loads((directory / LINKS_FILE).read_text(encoding="utf-8")):
         await relay.add(Link(**link))
     server = await serve_commands(directory / SOCKET, relay.command)

@@ -12,7 +12,8 @@ object     ground truth from the API server: `event` ADDED | MODIFIED | DELETED,
            `name`, `uid`, `rv`, `object` (the parts a model needs: metadata, spec, status). `event` is SYNC for each
            object of a first or repeated LIST
 synced     a LIST was complete: `resource`, `rv`, `objects` ([[namespace, name, uid], …]); what is not in it is gone
-gap        the ground truth could not be watched: `phase` begin | end, `resource`, `why`
+gap        the ground truth could not be watched: `phase` begin | end, `resource` (nodes | pods, or harness, when the
+           harness itself stood still), `why`; `since` on a begin that was known only later than it was
 hardware   `node`, `hardware` (what discovery answers from `t` on; null when the node has none)
 registry   `body`: what the GPU registry answers from `t` on
 config     `body`: the operator's configuration from `t` on

@@ -238,7 +238,7 @@ def _gaps(records: Iterable[Record]) -> tuple[Window, ...]:
             continue
         resource = record["resource"]
         if record["phase"] == "begin":
-            opened.setdefault(resource, last)
+            opened.setdefault(resource, float(record.get("since", last)))
         elif record["phase"] == "end":
             windows.append((opened.pop(resource, 0.0), last))
         else:

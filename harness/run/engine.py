@@ -31,7 +31,7 @@ from harness.history import reader
 from harness.history.writer import HistoryWriter
 from harness.operator.base import OperatorConfig, OperatorSpec
 from harness.operator.process import OperatorProcess
-from harness.run import footprint
+from harness.run import footprint, stall
 from harness.run.nemesis import Nemesis
 from harness.run.observe import WATCHED, LiveTruth, watch
 from harness.run.poll import Polling
@@ -215,6 +215,7 @@ class _Run:
         nemesis = Nemesis(world, history, Journal(self.bundle))
         try:
             await self._watch(cluster, live)
+            self._spawn(stall.follow(history, self.clock))
             self._phase("starting the operator")
             await operator.start()
             for poller in (polling.rest, polling.query, polling.stream, polling.health):

@@ -85,6 +85,21 @@ def test_a_wrong_sum_is_a_finding_at_once() -> None:
     assert "this was never true" in finding.text
 
 
+@pytest.mark.parametrize("stalled", [True, False])
+def test_what_is_told_before_a_harness_that_stood_still_heard_of_it_is_not_wrong(*, stalled: bool) -> None:
+    """An operator is ahead of us by more than the slack: our fault when we stood still, its own when we did not."""
+    story = begun("TRUTH-3", "TRUTH-4")
+    story.observe(10.0, 12.0)
+    story.observe(12.0, 12.5, alter=allocated("a", "0.75"))
+    if stalled:
+        story.add("gap", 13.4, phase="begin", resource="harness", since=12.1, why="the harness stood still for 1.30 s")
+        story.add("gap", 13.4, phase="end", resource="harness", why="")
+    story.pod("q", 13.5, node="a", milli=250)
+    story.observe(13.5, 20.0)
+    story.end(20.0)
+    assert story.verdict("TRUTH-3").verdict is (PASS if stalled else FAIL)
+
+
 def test_notation_does_not_matter() -> None:
     """The same amount in another notation is the same amount."""
     story = begun("TRUTH-2", "TRUTH-3")

@@ -177,12 +177,25 @@ def test_who_dials_while_there_is_a_rule_for_them_meets_it() -> None:
 
     async def story(wire: Wire) -> None:
         await wire.connect("m1")
-        assert wire.asked == []
+        assert wire.looks == 0
         wire.set_rule(Rule(cut=True), "stranger")
         reader, _writer = await wire.dial()
         assert await ends(reader)
         assert wire.link.refused == 1
         assert len(wire.relay._open) == 1
+
+    over(story, by_source=True)
+
+
+def test_one_look_tells_who_dialled_all_of_them() -> None:
+    """However many connections are open, a rule for a source costs one look: it must not keep the bytes waiting."""
+
+    async def story(wire: Wire) -> None:
+        for number in range(20):
+            await wire.connect(f"m{number % 2}")
+        wire.set_rule(Rule(cut=True), "m1")
+        assert wire.looks == 1
+        assert {each.source for each in wire.relay._open} == {"m0", "m1"}
 
     over(story, by_source=True)
 
@@ -205,7 +218,7 @@ def test_a_link_without_sources_never_asks_who_dials() -> None:
         wire.set_rule(Rule(stall=True), "m1")
         wire.set_rule(Rule(stall=True))
         await wire.connect("m2")
-        assert wire.asked == []
+        assert wire.looks == 0
 
     over(story)
 

@@ -32,13 +32,13 @@ class Wire:
     port: int
     arrived: asyncio.Queue[End]
     names: dict[int, str] = field(default_factory=dict)
-    asked: list[int] = field(default_factory=list)
+    looks: int = 0
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
-    def owner(self, port: int) -> str:
-        """The name of who dials from this port."""
-        self.asked.append(port)
-        return self.names.get(port, "stranger")
+    def owners(self) -> dict[int, str]:
+        """The names of who dials, by port."""
+        self.looks += 1
+        return {port: self.names.get(port, "stranger") for port in range(1 << 16)}
 
     async def dial(self, name: str = "") -> End:
         """A connection to the link's port."""
@@ -70,10 +70,10 @@ async def wired(servers: int, **options: Any) -> AsyncIterator[Wire]:
 
     listening = [await asyncio.start_server(accept, "127.0.0.1", 0) for _ in range(servers)]
     link = Link("it", 0, [port_of(server) for server in listening], **options)
-    relay = Relay(str)
+    relay = Relay(dict)
     own = await relay.add(link)
     wire = Wire(relay, link, port_of(own), arrived, writers=writers)
-    relay.owner = wire.owner
+    relay.owners = wire.owners
     try:
         yield wire
     finally:

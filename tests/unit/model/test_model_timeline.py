@@ -155,6 +155,12 @@ def test_gaps_are_merged() -> None:
     assert [built.in_gap(*window) for window in windows] == [False, True, True, True, False, True, True, False]
 
 
+def test_a_gap_that_was_known_late_begins_when_it_began() -> None:
+    """`since` counts, not the time at which a stall of the harness could be written down."""
+    built = timeline({**gap("begin", 4.0, "harness"), "since": 2.5}, gap("end", 4.0, "harness"))
+    assert built.gaps == ((2.5, 4.0),)
+
+
 def test_a_gap_has_two_phases() -> None:
     """A gap record of an unknown phase raises HistoryError."""
     with pytest.raises(HistoryError, match="unknown phase 'middle'"):
