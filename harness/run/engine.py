@@ -17,37 +17,28 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from harness import seed as seeds
-from harness.check.contract import PROMISES, judge_history
+from harness.check.contract import judge_history
 from harness.clock import RunClock
-from harness.cluster import access, nodes
-from harness.cluster.base import POD_NAMESPACE
 from harness.cluster.datastore import DatastoreSpec
-from harness.cluster.embedded import EmbeddedCluster, Shape
-from harness.cluster.hardware import registry
 from harness.errors import PlatformError, UsageError, WaitTimeoutError
-from harness.fault import catalog
 from harness.fault.journal import Journal
 from harness.history import reader
 from harness.history.writer import HistoryWriter
-from harness.operator.base import OperatorConfig, OperatorSpec
-from harness.operator.process import OperatorProcess
-from harness.run import footprint, stall
+from harness.run import footprint
 from harness.run.nemesis import Nemesis
-from harness.run.observe import WATCHED, LiveTruth, watch
-from harness.run.poll import Polling
 from harness.run.result import RunResult
-from harness.run.steady import Steady
-from harness.run.world import RunControl, RunWorld
-from harness.traffic.driver import Driver
-from harness.traffic.pods import NAMESPACES
+from harness.run.stage import staged
 from harness.wait import interval, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from harness.operator.base import OperatorSpec
+    from harness.run.stage import Stage
     from harness.scenario import Scenario
     from harness.toolchain import Toolchain
+    from harness.traffic.driver import Driver
 
 GATE_QUIET_S = 0.5
 GATE_PATIENCE_S = 12.0
@@ -56,9 +47,6 @@ GATE_PATIENCE_S = 12.0
 GATE_LASTING_S = 2.0
 CONVERGE_EXTRA_S = 5.0
 """How much longer than the objective convergence is awaited, so that a late recovery is measured, not only missed."""
-
-REGISTRY_DELAY_S = 1.0
-"""The registry is across the internet in life; one that answers at once is a scenario of its own (`RegistryEarly`)."""
 
 PLAN_FILE = "plan.json"
 
@@ -168,7 +156,6 @@ class _Run:
     setup: Setup
     bundle: Path
     clock: RunClock = field(default_factory=RunClock)
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def carry_out(self) -> None:
         """Everything up to complete evidence on disk; always leaves nothing behind."""
@@ -180,135 +167,57 @@ class _Run:
                 "run", scenario=self.scenario.as_json(), seed=self.setup.seed, operator=self.setup.operator.describe(),
                 versions=versions(self.setup.toolchain), started=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             )  # fmt: skip
-            cluster = await EmbeddedCluster.start(self.setup.toolchain, shape=self._cluster_shape())
-            history.add("mark", mark="cluster", detail=cluster.datastore.source)
-            try:
-                await self._on(cluster, history)
-            finally:
-                await self._cancel()
-                await cluster.stop(keep_logs=self.bundle / "logs")
+            async with staged(self.scenario, self.setup, history, self.bundle / "logs", self._phase) as stage:
+                if await self._gate(stage):
+                    await self._harm(stage, Nemesis(stage.world, history, Journal(self.bundle)))
+                    await self._converge(stage)
+                if stage.cluster.proxied:
+                    await footprint.record(stage.cluster, history, also_open=True)
+                history.add("mark", mark="end", detail="")
         finally:
             history.close()
 
-    def _cluster_shape(self) -> Shape:
-        scenario = self.scenario
-        return Shape(
-            large=len(scenario.nodes) >= nodes.LARGE_CLUSTER,
-            datastore=self.setup.spec(scenario),
-            servers=scenario.servers,
-            pinned=scenario.pinned,
-            relayed=any(catalog.needs_relay(fault) for fault in scenario.faults),
-            quota_bytes=scenario.quota_mib << 20,
-            proxied=scenario.behind_proxy,
-        )
-
-    async def _on(self, cluster: EmbeddedCluster, history: HistoryWriter) -> None:
-        live = LiveTruth(history)
-        await self._shape(cluster, live)
-        operator = self._operator(cluster, history)
-        world = RunWorld(
-            cluster, RunControl(operator), seeds.stream(self.setup.seed, self.scenario.id, "nemesis"),
-            dict(self.scenario.nodes), live,
-        )  # fmt: skip
-        polling = Polling(history, operator.rest_url, operator.grpc_target)
-        steady = Steady(live, polling)
-        nemesis = Nemesis(world, history, Journal(self.bundle))
-        try:
-            await self._watch(cluster, live)
-            self._spawn(stall.follow(history, self.clock))
-            self._phase("starting the operator")
-            await operator.start()
-            for poller in (polling.rest, polling.query, polling.stream, polling.health):
-                self._spawn(poller())
-            if cluster.proxied:
-                self._spawn(footprint.follow(cluster, history))
-            if await self._gate(steady, cluster, history):
-                await self._harm(world, nemesis, history)
-                await self._converge(steady, history)
-            if cluster.proxied:
-                await footprint.record(cluster, history, also_open=True)
-            history.add("mark", mark="end", detail="")
-        finally:
-            for held in world.held.values():
-                held.close()
-            await self._cancel()
-            await operator.stop()
-
-    async def _shape(self, cluster: EmbeddedCluster, live: LiveTruth) -> None:
-        """Registry, hardware and nodes, in the order that leaves no moment without truth."""
-        content = registry()
-        await cluster.set_registry(content, delay_s=REGISTRY_DELAY_S)
-        live.record("registry", body=content)
-        bodies = {name: profile.hardware() for name, profile in self.scenario.nodes.items()}
-        await cluster.set_hardware(bodies)
-        for name, body in bodies.items():
-            live.record("hardware", node=name, hardware=body)
-        for namespace in NAMESPACES:
-            await access.namespace(cluster.client, namespace)
-        await nodes.create(cluster.client, self.scenario.nodes)
-        await nodes.wait_ready(cluster.client, self.scenario.nodes, deadline_s=30.0 + 0.05 * len(self.scenario.nodes))
-
-    def _operator(self, cluster: EmbeddedCluster, history: HistoryWriter) -> OperatorProcess:
-        config = OperatorConfig(
-            kubeconfig=cluster.operator_kubeconfig, rest_port=cluster.take_port(), grpc_port=cluster.take_port(),
-            registry_url=cluster.registry_url, namespace=POD_NAMESPACE,
-        )  # fmt: skip
-
-        def note(**fields: Any) -> None:
-            history.add("process", **fields)
-
-        return OperatorProcess(
-            self.setup.operator, config, self.bundle / "logs", cluster.env, note, self.scenario.supervised
-        )
-
-    async def _watch(self, cluster: EmbeddedCluster, live: LiveTruth) -> None:
-        listed = {resource: asyncio.Event() for resource in WATCHED}
-        for resource in WATCHED:
-            for client in cluster.watchers:
-                self._spawn(watch(client, resource, live, listed[resource]))
-        async with asyncio.timeout(30.0):
-            for event in listed.values():
-                await event.wait()
-
-    async def _gate(self, steady: Steady, cluster: EmbeddedCluster, history: HistoryWriter) -> bool:
+    async def _gate(self, stage: Stage) -> bool:
         """The steady state that will judge the end must hold at the start."""
         self._phase("gate: waiting for the first true inventory")
+        history = stage.history
         began = history.add("mark", mark="gate", detail="")
         what, deadline_s = "the operator's first true inventory", self.scenario.gate_deadline_s
         try:
-            await self._agree(steady, min(GATE_PATIENCE_S, deadline_s), GATE_QUIET_S, what)
+            await stage.agree(min(GATE_PATIENCE_S, deadline_s), GATE_QUIET_S, what)
         except WaitTimeoutError:
-            exceptions = await self._lasting(steady, cluster, began)
+            exceptions = await self._lasting(stage, began)
             if exceptions is not None:
                 history.add("mark", mark="gate-passed", detail="with exceptions", excepted=exceptions)
                 return True
             try:
-                await self._agree(steady, max(deadline_s - GATE_PATIENCE_S, 1.0), GATE_QUIET_S, what)
+                await stage.agree(max(deadline_s - GATE_PATIENCE_S, 1.0), GATE_QUIET_S, what)
             except WaitTimeoutError as exc:
                 history.add("mark", mark="gate-failed", detail=exc.what)
                 return False
         history.add("mark", mark="gate-passed", detail="")
         return True
 
-    async def _lasting(self, steady: Steady, cluster: EmbeddedCluster, began: float) -> list[dict[str, Any]] | None:
+    async def _lasting(self, stage: Stage, began: float) -> list[dict[str, Any]] | None:
         """What differs in the same way on two looks a while apart, when it may be excepted; it is then let pass."""
 
         async def look() -> list[dict[str, Any]] | None:
-            served = (await cluster.discovery_stats())["served"]
-            return steady.exceptions(after_s=self.clock.now() - began, able=served)
+            served = (await stage.cluster.discovery_stats())["served"]
+            return stage.steady.exceptions(after_s=self.clock.now() - began, able=served)
 
         first = await look()
         await interval(GATE_LASTING_S)
         second = await look()
         if first is None or second is None or {str(e["field"]) for e in first} != {str(e["field"]) for e in second}:
             return None
-        steady.let_pass(second)
+        stage.steady.let_pass(second)
         return second
 
-    async def _harm(self, world: RunWorld, nemesis: Nemesis, history: HistoryWriter) -> None:
+    async def _harm(self, stage: Stage, nemesis: Nemesis) -> None:
+        history = stage.history
         history.add("mark", mark="traffic-begin", detail="")
-        driver = self._driver(world, history)
-        traffic = self._spawn(driver.run()) if driver is not None else None
+        driver = stage.driver()
+        traffic = stage.spawn(driver.run()) if driver is not None else None
         try:
             if self.scenario.faults:
                 self._phase("harm: " + ", ".join(fault.kind for fault in self.scenario.faults))
@@ -328,16 +237,6 @@ class _Run:
                 await driver.settle(seeds.stream(self.setup.seed, self.scenario.id, "settle"))
         history.add("mark", mark="traffic-end", detail="")
 
-    def _driver(self, world: RunWorld, history: HistoryWriter) -> Driver | None:
-        if self.scenario.traffic is None:
-            return None
-
-        def note(**fields: Any) -> None:
-            history.add("op", **fields)
-
-        rng = seeds.stream(self.setup.seed, self.scenario.id, "traffic")
-        return Driver(world.cluster.client, self.scenario.traffic, world.profiles, rng, note)
-
     async def _enough(self, driver: Driver) -> None:
         """A fault that was over quickly is followed by traffic until there was enough of it to judge."""
         with contextlib.suppress(WaitTimeoutError):  # too little traffic is judged: assumption TRAFFIC
@@ -348,39 +247,15 @@ class _Run:
 
             await until("enough traffic", counted, deadline_s=10.0 + 3 * driver.churn.least / driver.churn.rate)
 
-    async def _converge(self, steady: Steady, history: HistoryWriter) -> None:
+    async def _converge(self, stage: Stage) -> None:
         self._phase("waiting for convergence")
-        harmed = bool(self.scenario.faults)
-        promises = {*self.scenario.promises, *(("RECOVER-1",) if harmed else ())}
-        usual = {promise: PROMISES[promise].objective_s for promise in promises if promise in PROMISES}
-        wanted = max({**usual, **self.scenario.objectives}.values())
+        extra_s, quiet_s = CONVERGE_EXTRA_S * bool(self.scenario.faults), self.scenario.quiet_s
         try:
-            await self._agree(
-                steady, wanted + CONVERGE_EXTRA_S * harmed + self.scenario.quiet_s, self.scenario.quiet_s,
-                "the inventory to be true and stay true",
-            )  # fmt: skip
+            await stage.agree(stage.objective_s + extra_s + quiet_s, quiet_s, "the inventory to be true and stay true")
         except WaitTimeoutError as exc:
-            history.add("mark", mark="not-converged", detail=exc.what)
+            stage.history.add("mark", mark="not-converged", detail=exc.what)
         else:
-            history.add("mark", mark="converged", detail="")
-
-    async def _agree(self, steady: Steady, deadline_s: float, quiet_s: float, awaited: str) -> None:
-        await until(awaited, steady.held_for(quiet_s), deadline_s=deadline_s, changed=steady.live.changed)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self.tasks.append(task)
-        return task
-
-    async def _cancel(self) -> None:
-        """End the side tasks; one that died of its own error is reported by raising that error."""
-        tasks, self.tasks = self.tasks, []
-        for task in tasks:
-            task.cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        for outcome in results:
-            if isinstance(outcome, Exception) and not isinstance(outcome, asyncio.CancelledError):
-                raise outcome
+            stage.history.add("mark", mark="converged", detail="")
 
     def _phase(self, text: str) -> None:
         self.setup.phase(self.bundle.relative_to(self.setup.out).as_posix(), text)

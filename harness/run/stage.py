@@ -1,0 +1,190 @@
+"""The stage of a run: a cluster as the scenario wants it, an operator on it, and whoever watches both.
+
+What then happens there, and what comes of it, is the engine's affair, or a test's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness import seed as seeds
+from harness.check.contract import PROMISES
+from harness.cluster import access, nodes
+from harness.cluster.base import POD_NAMESPACE
+from harness.cluster.embedded import EmbeddedCluster, Shape
+from harness.cluster.hardware import registry
+from harness.fault import catalog
+from harness.operator.base import OperatorConfig
+from harness.operator.process import OperatorProcess
+from harness.run import footprint, stall
+from harness.run.observe import WATCHED, LiveTruth, watch
+from harness.run.poll import Polling
+from harness.run.steady import Steady
+from harness.run.world import RunControl, RunWorld
+from harness.traffic.driver import Driver
+from harness.traffic.pods import NAMESPACES
+from harness.wait import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+    from pathlib import Path
+
+    from harness.history.writer import HistoryWriter
+    from harness.run.engine import Setup
+    from harness.scenario import Scenario
+
+REGISTRY_DELAY_S = 1.0
+"""The registry is across the internet in life; one that answers at once is a scenario of its own (`RegistryEarly`)."""
+
+
+@dataclass(slots=True)
+class Stage:
+    """What a run takes place on, from the start of the operator on."""
+
+    scenario: Scenario
+    setup: Setup
+    history: HistoryWriter
+    cluster: EmbeddedCluster
+    live: LiveTruth
+    operator: OperatorProcess
+    polling: Polling
+    steady: Steady
+    world: RunWorld
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Let a task run beside everything else, until the stage is struck."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.append(task)
+        return task
+
+    async def agree(self, deadline_s: float, quiet_s: float, awaited: str) -> None:
+        """Return when report and truth have agreed for `quiet_s` seconds; raises WaitTimeoutError."""
+        await until(awaited, self.steady.held_for(quiet_s), deadline_s=deadline_s, changed=self.live.changed)
+
+    @property
+    def objective_s(self) -> float:
+        """Within how many seconds of the last heal the inventory has to be true: the longest of what is judged."""
+        promises = {*self.scenario.promises, *(("RECOVER-1",) if self.scenario.faults else ())}
+        usual = {promise: PROMISES[promise].objective_s for promise in promises if promise in PROMISES}
+        return max({**usual, **self.scenario.objectives}.values())
+
+    def driver(self) -> Driver | None:
+        """The scenario's traffic, not started yet; None when the cluster is to be left alone."""
+        if self.scenario.traffic is None:
+            return None
+
+        def note(**fields: Any) -> None:
+            self.history.add("op", **fields)
+
+        rng = seeds.stream(self.setup.seed, self.scenario.id, "traffic")
+        return Driver(self.world.cluster.client, self.scenario.traffic, self.world.profiles, rng, note)
+
+    async def _set(self, phase: Callable[[str], None]) -> None:
+        """Watch the truth, start the operator, and ask it all the time."""
+        listed = {resource: asyncio.Event() for resource in WATCHED}
+        for resource in WATCHED:
+            for client in self.cluster.watchers:
+                self.spawn(watch(client, resource, self.live, listed[resource]))
+        async with asyncio.timeout(30.0):
+            for event in listed.values():
+                await event.wait()
+        self.spawn(stall.follow(self.history, self.history.clock))
+        phase("starting the operator")
+        await self.operator.start()
+        for poller in (self.polling.rest, self.polling.query, self.polling.stream, self.polling.health):
+            self.spawn(poller())
+        if self.cluster.proxied:
+            self.spawn(footprint.follow(self.cluster, self.history))
+
+    async def _strike(self) -> None:
+        """Let go what faults hold, and end the side tasks and the operator."""
+        for held in self.world.held.values():
+            held.close()
+        try:
+            await self._cancel()
+        finally:
+            await self.operator.stop()
+
+    async def _cancel(self) -> None:
+        """End the side tasks; one that died of its own error is reported by raising that error."""
+        tasks, self.tasks = self.tasks, []
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        for outcome in results:
+            if isinstance(outcome, Exception) and not isinstance(outcome, asyncio.CancelledError):
+                raise outcome
+
+
+@asynccontextmanager
+async def staged(
+    scenario: Scenario, setup: Setup, history: HistoryWriter, logs: Path, phase: Callable[[str], None]
+) -> AsyncIterator[Stage]:
+    """Start everything, from the cluster to the pollers; afterwards nothing is left of it but the logs.
+
+    `phase` is told when the cluster is there and the operator is started.
+    """
+    cluster = await EmbeddedCluster.start(setup.toolchain, shape=_shape_of(scenario, setup))
+    history.add("mark", mark="cluster", detail=cluster.datastore.source)
+    try:
+        live = LiveTruth(history)
+        await _furnish(cluster, live, scenario)
+        operator = _operator(cluster, scenario, setup, history, logs)
+        polling = Polling(history, operator.rest_url, operator.grpc_target)
+        rng = seeds.stream(setup.seed, scenario.id, "nemesis")
+        world = RunWorld(cluster, RunControl(operator), rng, dict(scenario.nodes), live)
+        stage = Stage(
+            scenario, setup, history, cluster, live, operator, polling, Steady(live, polling), world
+        )  # fmt: skip
+        try:
+            await stage._set(phase)  # noqa: SLF001 - of this very module
+            yield stage
+        finally:
+            await stage._strike()  # noqa: SLF001 - as above
+    finally:
+        await cluster.stop(keep_logs=logs)
+
+
+def _shape_of(scenario: Scenario, setup: Setup) -> Shape:
+    return Shape(
+        large=len(scenario.nodes) >= nodes.LARGE_CLUSTER,
+        datastore=setup.spec(scenario),
+        servers=scenario.servers,
+        pinned=scenario.pinned,
+        relayed=any(catalog.needs_relay(fault) for fault in scenario.faults),
+        quota_bytes=scenario.quota_mib << 20,
+        proxied=scenario.behind_proxy,
+    )
+
+
+async def _furnish(cluster: EmbeddedCluster, live: LiveTruth, scenario: Scenario) -> None:
+    """Registry, hardware and nodes, in the order that leaves no moment without truth."""
+    content = registry()
+    await cluster.set_registry(content, delay_s=REGISTRY_DELAY_S)
+    live.record("registry", body=content)
+    bodies = {name: profile.hardware() for name, profile in scenario.nodes.items()}
+    await cluster.set_hardware(bodies)
+    for name, body in bodies.items():
+        live.record("hardware", node=name, hardware=body)
+    for namespace in NAMESPACES:
+        await access.namespace(cluster.client, namespace)
+    await nodes.create(cluster.client, scenario.nodes)
+    await nodes.wait_ready(cluster.client, scenario.nodes, deadline_s=30.0 + 0.05 * len(scenario.nodes))
+
+
+def _operator(
+    cluster: EmbeddedCluster, scenario: Scenario, setup: Setup, history: HistoryWriter, logs: Path
+) -> OperatorProcess:
+    config = OperatorConfig(
+        kubeconfig=cluster.operator_kubeconfig, rest_port=cluster.take_port(), grpc_port=cluster.take_port(),
+        registry_url=cluster.registry_url, namespace=POD_NAMESPACE,
+    )  # fmt: skip
+
+    def note(**fields: Any) -> None:
+        history.add("process", **fields)
+
+    return OperatorProcess(setup.operator, config, logs, cluster.env, note, scenario.supervised)
