@@ -7,16 +7,21 @@ while it does not, after telling `progress` what it saw, so that a timeout can s
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.errors import WaitTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
 T = TypeVar("T")
+
+_MOST_S: ContextVar[float] = ContextVar("_MOST_S", default=math.inf)
 
 
 @dataclass(slots=True)
@@ -39,8 +44,9 @@ async def until(
 
     `deadline_s` is counted from now. Between two looks the wait ends early when `changed` is set (and clears it);
     otherwise it looks again after `interval_s`. Raises WaitTimeoutError with the last progress when the deadline
-    passes. The condition itself is cut off at the deadline as well.
+    passes. The condition itself is cut off at the deadline as well. Within `at_most` no deadline is longer than that.
     """
+    deadline_s = min(deadline_s, _MOST_S.get())
     start = time.monotonic()
     progress = Progress()
     try:
@@ -53,6 +59,19 @@ async def until(
     except TimeoutError as exc:
         waited = time.monotonic() - start
         raise WaitTimeoutError(awaited, waited_s=waited, last=progress.last, hint=hint) from exc
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Let no wait that begins in here, and in tasks made here, have a longer deadline.
+
+    For whoever expects that what is awaited never comes, and need not wait as long as somebody who hopes for it.
+    """
+    before = _MOST_S.set(min(seconds, _MOST_S.get()))
+    try:
+        yield
+    finally:
+        _MOST_S.reset(before)
 
 
 async def _pause(interval_s: float, changed: asyncio.Event | None) -> None:

@@ -132,7 +132,7 @@ class Cluster(Protocol):
         ...
 
     async def discovery_stats(self) -> Mapping[str, Any]:
-        """{"served": {node: answers}, "registry": answers}: evidence that the operator asked."""
+        """{"served": {node: answers}, "registry": answers, …}: evidence that the operator asked (`sidecar`)."""
         ...
 
     def take_port(self) -> int:

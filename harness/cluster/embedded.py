@@ -315,7 +315,7 @@ class EmbeddedCluster:
         await self._relay.command(do="rule", name=link, source=source, rule=dataclasses.asdict(rule))
 
     async def relay_stats(self) -> Mapping[str, Any]:
-        """Link -> {"accepted", "refused", "bytes", "open", "sources", "ready"}."""
+        """Link -> {"accepted", "refused", "bytes", "late", "rules", "open", "sources", "ready"}."""
         if self._relay is None:
             raise ClusterError("this cluster has no relay")
         stats: Mapping[str, Any] = (await self._relay.command(do="stats"))["links"]
@@ -360,7 +360,7 @@ class EmbeddedCluster:
         await self._helper.command(do="registry", mode=mode, **extra)
 
     async def discovery_stats(self) -> Mapping[str, Any]:
-        """{"served": {node: answers}, "registry": answers}."""
+        """{"served": {node: answers}, "registry": answers, …} (`harness.cluster.sidecar`)."""
         return await self._helper.command(do="stats")
 
     def take_port(self) -> int:

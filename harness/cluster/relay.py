@@ -30,7 +30,7 @@ import struct
 import sys
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +89,7 @@ class Link:
     accepted: int = 0
     refused: int = 0
     bytes: int = 0
+    late: int = 0
     _turn: int = 0
 
     def rule(self, source: str) -> Rule:
@@ -191,6 +192,7 @@ class _Connection:
             flow.held -= len(piece)
             flow.room.set()
             self.link.bytes += len(piece)
+            self.link.late += rule.delay_s > 0
             writer.write(piece)
             await writer.drain()
 
@@ -320,6 +322,8 @@ class Relay:
             "accepted": link.accepted,
             "refused": link.refused,
             "bytes": link.bytes,
+            "late": link.late,
+            "rules": {source: asdict(rule) for source, rule in link.rules.items()},
             "open": sum(1 for c in self._open if c.link is link),
             "sources": sources,
             "ready": sorted(link.ready),

@@ -78,16 +78,34 @@ def _serves(pod: Mapping[str, Any]) -> bool:
 
 @dataclass(slots=True)
 class Registry:
-    """The GPU registry: one JSON document, or a fault in its place."""
+    """The GPU registry: one JSON document, or a fault in its place.
+
+    `served`: requests, ever; `changes`: how often it was told how to be; `since`: requests since the last of those.
+    """
 
     body: Any = None
     mode: str = "answer"
     delay_s: float = 0.0
     served: int = 0
+    changes: int = 0
+    since: int = 0
+
+    def change(self, told: Mapping[str, Any]) -> None:
+        """Be as a command says; a mode that is not named is "answer", everything else stays."""
+        self.body = told.get("body", self.body)
+        self.mode = told.get("mode", "answer")
+        self.delay_s = float(told.get("delay_s", self.delay_s))
+        self.changes += 1
+        self.since = 0
+
+    def counts(self) -> dict[str, Any]:
+        """What it is and was asked, but for the content."""
+        return {"mode": self.mode, "delay_s": self.delay_s, "changes": self.changes, "since": self.since}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """GET /devices/gpus."""
         self.served += 1
+        self.since += 1
         match self.mode:
             case "error":
                 return web.Response(status=500, text="registry failed\n")
@@ -121,15 +139,15 @@ class Sidecar:
                 self.egress.behaviour[body["node"]] = Behaviour(body["mode"], float(body.get("delay_s", 0.0)))
                 self.egress.drop()
             case "registry":
-                self.registry.body = body.get("body", self.registry.body)
-                self.registry.mode = body.get("mode", "answer")
-                self.registry.delay_s = float(body.get("delay_s", self.registry.delay_s))
+                self.registry.change(body)
             case "stats":
                 return {
                     "ok": True,
                     "served": self.egress.served,
                     "misbehaved": self.egress.misbehaved,
+                    "behaviour": {node: b.mode for node, b in self.egress.behaviour.items() if b.mode != "answer"},
                     "registry": self.registry.served,
+                    "registry_now": self.registry.counts(),
                 }
             case "ping":
                 pass

@@ -66,8 +66,8 @@ class ApiServerHung:
     async def bitten(self, world: World, state: State) -> str:
         """The kernel says it is stopped, and a request gets no answer."""
         del state
-        said = await evidence.silent(world.cluster)
-        return f"the process is {world.cluster.api_server.child.state()}; {said}"
+        stopped = await evidence.stopped(world.cluster.api_server.child)
+        return f"{stopped}; {await evidence.silent(world.cluster)}"
 
     async def heal(self, world: World, state: State) -> None:
         """SIGCONT."""

@@ -116,9 +116,11 @@ class LeaderLost:
             await take_away(world)
 
     async def bitten(self, world: World, state: State) -> str:
-        """Another member leads in a later term; or the API server is not ready."""
+        """The leader is gone and another member leads in a later term; or the API server is not ready."""
         if "member" in state:
-            return await another_leads(etcd(world), state["member"], state["term"])
+            store = etcd(world)
+            gone = await evidence.refused("127.0.0.1", store.member(state["member"]).client_port)
+            return f"{gone}; {await another_leads(store, state['member'], state['term'])}"
         return await evidence.unready(world.cluster)
 
     async def heal(self, world: World, state: State) -> None:
@@ -161,7 +163,8 @@ class DatastoreSlowed:
     async def prepare(self, world: World) -> State:
         """How long a write takes now."""
         links = _links(world)
-        return {"target": ", ".join(links), "links": links, "before_s": await write_takes(world)}
+        late = await evidence.late(world.cluster, links)
+        return {"target": ", ".join(links), "links": links, "late": late, "before_s": await write_takes(world)}
 
     async def inject(self, world: World, state: State) -> None:
         """Delay every link."""
@@ -169,14 +172,15 @@ class DatastoreSlowed:
             await world.cluster.set_rule(link, rule=Rule(delay_s=self.delay_s))
 
     async def bitten(self, world: World, state: State) -> str:
-        """A write takes at least the delay of both ways longer than none at all."""
+        """The relay handed bytes on late, and a write takes the delay of both ways longer than none at all."""
 
         async def slow(progress: Progress) -> str | None:
             took = await write_takes(world)
-            progress.last = f"a write took {took * 1000:.0f} ms"
-            if took < 2 * self.delay_s:
+            late = await evidence.late(world.cluster, state["links"]) - state["late"]
+            progress.last = f"a write took {took * 1000:.0f} ms, {late} pieces came late"
+            if not late or took < 2 * self.delay_s:
                 return None
-            return f"a write took {took * 1000:.0f} ms, {state['before_s'] * 1000:.0f} ms before"
+            return f"{progress.last}; {state['before_s'] * 1000:.0f} ms before"
 
         return await until("the datastore to be slow", slow, deadline_s=BITE_DEADLINE_S)
 

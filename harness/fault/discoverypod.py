@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from harness.cluster.base import POD_NAMESPACE
 from harness.cluster.client import MERGE_PATCH
 from harness.cluster.hardware import NodeProfile
-from harness.errors import ApiError, ClusterError, FaultError
+from harness.errors import ApiError, FaultError
+from harness.fault import evidence
 from harness.fault.base import (
     BITE_DEADLINE_S,
     DISCOVERY,
@@ -62,9 +63,12 @@ class DiscoveryPodDeleted:
     affects: ClassVar[tuple[str, ...]] = (DISCOVERY,)
 
     async def prepare(self, world: World) -> State:
-        """The node and its discovery pods."""
+        """The node and its discovery pods by uid."""
         name = pick_node(world, self.node)
-        return {"target": name, "pods": [pod["metadata"]["name"] for pod in await of_node(world, name)]}
+        pods = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in await of_node(world, name)}
+        if not pods:
+            raise FaultError(f"node {name} has no discovery pod to delete")
+        return {"target": name, "pods": pods}
 
     async def inject(self, world: World, state: State) -> None:
         """Delete the pods at once and exchange the hardware."""
@@ -73,12 +77,8 @@ class DiscoveryPodDeleted:
             await world.cluster.client.delete(f"{PODS}/{pod}", grace_s=0)
 
     async def bitten(self, world: World, state: State) -> str:
-        """A pod that was there is gone."""
-        if not state["pods"]:
-            raise ClusterError(f"node {state['target']} has no discovery pod to delete")
-        old = set(state["pods"])
-        uids = [pod["metadata"]["name"] for pod in await of_node(world, state["target"])]
-        return f"deleted {', '.join(sorted(old))[:200]}; discovery pods of the node now: {uids}"
+        """The pods that were there are gone, whatever is there under their names."""
+        return await evidence.pods_gone(world.cluster, state["target"], state["pods"].values())
 
     async def heal(self, world: World, state: State) -> None:
         """Nothing is undone: the machine keeps its new hardware."""

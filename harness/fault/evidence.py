@@ -16,8 +16,12 @@ from harness.wait import Progress, until
 
 if TYPE_CHECKING:
     from harness.cluster.base import Cluster
+    from harness.process.child import Child
 
 Node = Mapping[str, Any]
+
+STOPPED = "stopped"
+"""The kernel's word for a process that got SIGSTOP."""
 
 
 async def refused(host: str, port: int) -> str:
@@ -61,6 +65,20 @@ async def unanswered(port: int) -> str:
         return None
 
     return await until(f"port {port} to answer nothing", mute, deadline_s=BITE_DEADLINE_S)
+
+
+async def stopped(*processes: Child) -> str:
+    """Return when the kernel says of every process that it is stopped.
+
+    Silence alone is no evidence: whoever has much to do is silent for a while as well.
+    """
+
+    async def all_stopped(progress: Progress) -> str | None:
+        states = {process.name: process.state() for process in processes}
+        progress.last = ", ".join(f"{name} is {state}" for name, state in states.items())
+        return progress.last if set(states.values()) == {STOPPED} else None
+
+    return await until("the processes to be stopped", all_stopped, deadline_s=BITE_DEADLINE_S)
 
 
 async def silent(cluster: Cluster) -> str:
@@ -125,6 +143,12 @@ async def write(cluster: Cluster) -> None:
     """One write through the API server; raises ClusterError when it refuses."""
     body = {"metadata": {"annotations": {"harness.invalid/probe": str(time.monotonic())}}}
     await cluster.client.patch("/api/v1/namespaces/default", body)
+
+
+async def late(cluster: Cluster, links: Collection[str]) -> int:
+    """How many pieces the relay has handed on late over these links, by a rule."""
+    stats = await cluster.relay_stats()
+    return sum(int(stats[link]["late"]) for link in links)
 
 
 async def timed(url: str) -> float:
@@ -218,13 +242,23 @@ async def pods_on(cluster: Cluster, node: str) -> list[Mapping[str, Any]]:
     return list(listed["items"])
 
 
+async def registry_changes(cluster: Cluster) -> int:
+    """How often the GPU registry was told how to be."""
+    return int((await cluster.discovery_stats())["registry_now"]["changes"])
+
+
 async def registry_asked(cluster: Cluster, before: int) -> str:
-    """Return when the GPU registry has been asked more than `before` times."""
+    """Return when the GPU registry was changed after its change number `before`, and was asked since.
+
+    That it was asked is not enough: operators ask all the time.
+    """
 
     async def asked(progress: Progress) -> str | None:
-        now = int((await cluster.discovery_stats())["registry"])
-        progress.last = f"asked {now} times, {before} before the fault"
-        return f"the registry was asked {now - before} times since" if now > before else None
+        now = (await cluster.discovery_stats())["registry_now"]
+        progress.last = f"{now['changes'] - before} changes by the fault, asked {now['since']} times since the last one"
+        if now["changes"] <= before or not now["since"]:
+            return None
+        return f"the registry was asked {now['since']} times since"
 
     return await until("the operator to ask the registry", asked, deadline_s=BITE_DEADLINE_S, interval_s=0.1)
 

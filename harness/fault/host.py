@@ -25,6 +25,7 @@ from harness.errors import FaultError
 from harness.fault import evidence
 from harness.fault.base import BITE_DEADLINE_S, OPERATOR, REST, State, World
 from harness.fault.crowd import assemble, crowd_of, disperse, idle, new_key, require_files
+from harness.fault.evidence import STOPPED
 from harness.wait import Progress, interval, until
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ _SLICE_S = 0.1
 """The period of a container's processor limit in Kubernetes (cpu.max)."""
 
 _LOOKS = 50
-STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True)

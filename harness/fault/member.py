@@ -90,10 +90,12 @@ class MemberKilled:
         await etcd(world).member(state["member"]).stop()
 
     async def bitten(self, world: World, state: State) -> str:
-        """A follower's port refuses connections; after a leader, another leads."""
+        """Its port refuses connections; after a leader, another leads."""
         store = etcd(world)
         gone = await evidence.refused("127.0.0.1", store.member(state["member"]).client_port)
-        return gone if self.role == "follower" else await another_leads(store, state["member"], state["term"])
+        if self.role == "follower":
+            return gone
+        return f"{gone}; {await another_leads(store, state['member'], state['term'])}"
 
     async def heal(self, world: World, state: State) -> None:
         """Start it with its data."""
@@ -128,11 +130,13 @@ class MemberPaused:
         etcd(world).member(state["member"]).child.send(signal.SIGSTOP)
 
     async def bitten(self, world: World, state: State) -> str:
-        """It does not answer; after a leader, another leads."""
+        """The kernel says it is stopped, and it does not answer; after a leader, another leads."""
         store = etcd(world)
+        member = store.member(state["member"])
+        stopped = await evidence.stopped(member.child)
         if self.role == "leader":
-            return await another_leads(store, state["member"], state["term"])
-        return await _silent(store.member(state["member"]))
+            return f"{stopped}; {await another_leads(store, state['member'], state['term'])}"
+        return f"{stopped}; {await _silent(member)}"
 
     async def heal(self, world: World, state: State) -> None:
         """SIGCONT."""
@@ -149,7 +153,7 @@ async def _silent(member: EtcdMember) -> str:
         try:
             await member.api.status(timeout_s=1.0)
         except ClusterError as exc:
-            return f"{member.name} gives no answer ({member.child.state()}): {exc.what}"
+            return f"it gives no answer: {exc.what}"
         progress.last = "it answered"
         return None
 
@@ -220,7 +224,8 @@ class MemberSlowed:
         """Which member, and every link to and from it."""
         state = await _choose(world, self.role)
         links = [*peer_links(etcd(world), state["member"]), (f"client-{state['member']}", "*")]
-        return {**state, "links": [list(link) for link in links]}
+        late = await evidence.late(world.cluster, {name for name, _source in links})
+        return {**state, "links": [list(link) for link in links], "late": late}
 
     async def inject(self, world: World, state: State) -> None:
         """Delay the links."""
@@ -228,13 +233,15 @@ class MemberSlowed:
             await world.cluster.set_rule(link, source, Rule(delay_s=self.delay_s))
 
     async def bitten(self, world: World, state: State) -> str:
-        """A call to it on the way the API servers take lasts as long as the delay of both ways."""
+        """The relay handed bytes on late, and a call to it on the way the API servers take lasts as long as that."""
         member = etcd(world).member(state["member"])
+        links = {name for name, _source in state["links"]}
 
         async def slow(progress: Progress) -> str | None:
             took = await evidence.timed(f"http://127.0.0.1:{member.reached_at}")
-            progress.last = f"a call took {took * 1000:.0f} ms"
-            return f"a call to {member.name} took {took * 1000:.0f} ms" if took >= 2 * self.delay_s else None
+            late = await evidence.late(world.cluster, links) - state["late"]
+            progress.last = said = f"a call to {member.name} took {took * 1000:.0f} ms, {late} pieces came late"
+            return said if late and took >= 2 * self.delay_s else None
 
         return await until(f"{member.name} to be slow", slow, deadline_s=BITE_DEADLINE_S)
 

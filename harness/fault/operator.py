@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import FaultError
 from harness.fault import evidence
-from harness.fault.base import API, OPERATOR, REST, State, World, pick_node
+from harness.fault.base import API, BITE_DEADLINE_S, OPERATOR, REST, State, World, pick_node
 from harness.fault.node import remove
 from harness.wait import Progress, until
 
@@ -65,9 +65,8 @@ class RegistryEarly:
     affects: ClassVar[tuple[str, ...]] = (OPERATOR,)
 
     async def prepare(self, world: World) -> State:
-        """How often the registry had been asked."""
-        stats = await world.cluster.discovery_stats()
-        return {"target": "GPU registry", "asked": stats["registry"]}
+        """How often the registry had been changed."""
+        return {"target": "GPU registry", "changes": await evidence.registry_changes(world.cluster)}
 
     async def inject(self, world: World, state: State) -> None:
         """End the operator, take the delay away, start the operator."""
@@ -78,7 +77,7 @@ class RegistryEarly:
 
     async def bitten(self, world: World, state: State) -> str:
         """The new process has asked the registry."""
-        return await evidence.registry_asked(world.cluster, int(state["asked"]))
+        return await evidence.registry_asked(world.cluster, int(state["changes"]))
 
     async def heal(self, world: World, state: State) -> None:
         """Give the registry its usual delay."""
@@ -168,16 +167,16 @@ class DeletionMissed:
     affects: ClassVar[tuple[str, ...]] = (OPERATOR, API)
 
     async def prepare(self, world: World) -> State:
-        """The node, and a pod that is made for the purpose on one of the others."""
+        """The node, and another one for a pod that is made for the purpose."""
         node = pick_node(world, self.node)
         others = sorted(set(world.profiles) - {node})
         if not others:
             raise FaultError("deletion-missed needs two nodes at least")
-        await world.cluster.client.ensure(_PODS, _doomed(others[0]))
-        return {"target": node, "pod": _DOOMED}
+        return {"target": node, "pod": _DOOMED, "on": others[0]}
 
     async def inject(self, world: World, state: State) -> None:
-        """Pause, cut every watch, delete."""
+        """Make the pod, and once it runs: pause, cut every watch, delete."""
+        await _run_pod(world, state["pod"], state["on"])
         world.operator.send(signal.SIGSTOP)
         await world.cluster.api_server.stop()
         await world.cluster.api_server.start()
@@ -188,16 +187,16 @@ class DeletionMissed:
         """The node is gone while the operator is still paused."""
         said = await evidence.node_gone(world.cluster, state["target"])
         paused = world.operator.state()
-        if paused != "stopped":
+        if paused != evidence.STOPPED:
             raise FaultError(f"the operator is {paused}, not stopped")
         return f"{said} while the operator is {paused}; the API server was restarted before"
 
     async def heal(self, world: World, state: State) -> None:
-        """Let the operator go on; whatever else was harmed stays deleted."""
-        del state
+        """Let the operator go on; what was to be deleted goes, and stays away."""
         if not world.cluster.api_server.child.running:
             await world.cluster.api_server.start()
         world.operator.send(signal.SIGCONT)
+        await world.cluster.client.delete(f"{_PODS}/{state['pod']}", grace_s=0)
 
     async def healed(self, world: World, state: State) -> None:
         """The API server says it is ready."""
@@ -210,13 +209,25 @@ _PODS = "/api/v1/namespaces/default/pods"
 _READY_DEADLINE_S = 60.0
 
 
-def _doomed(node: str) -> dict[str, Any]:
+async def _run_pod(world: World, name: str, node: str) -> None:
+    """Make the pod, and return when it runs: a pod that the operator never saw cannot be missed."""
+    await world.cluster.client.ensure(_PODS, _doomed(name, node))
+
+    async def runs(progress: Progress) -> bool | None:
+        phase = (await world.cluster.client.get(f"{_PODS}/{name}"))["status"].get("phase")
+        progress.last = f"it is {phase}"
+        return phase == "Running" or None
+
+    await until(f"pod {name} to run", runs, deadline_s=BITE_DEADLINE_S, interval_s=0.1)
+
+
+def _doomed(name: str, node: str) -> dict[str, Any]:
     requests = {"cpu": "700m", "memory": "256Mi"}
     container = {"name": "main", "image": "traffic.invalid/pause:1", "resources": {"requests": requests}}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": _DOOMED, "namespace": "default"},
+        "metadata": {"name": name, "namespace": "default"},
         "spec": {"nodeName": node, "containers": [container], "terminationGracePeriodSeconds": 0},
     }
 

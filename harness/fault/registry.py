@@ -33,8 +33,8 @@ class RegistryChanged:
     affects: ClassVar[tuple[str, ...]] = (NODE,)
 
     async def prepare(self, world: World) -> State:
-        """How often the registry had been asked."""
-        return {"target": "GPU registry", "asked": await _asked(world)}
+        """How often the registry had been changed."""
+        return {"target": "GPU registry", "changes": await evidence.registry_changes(world.cluster)}
 
     async def inject(self, world: World, state: State) -> None:
         """Change the content."""
@@ -43,7 +43,7 @@ class RegistryChanged:
 
     async def bitten(self, world: World, state: State) -> str:
         """The operator has fetched the registry since."""
-        return await evidence.registry_asked(world.cluster, int(state["asked"]))
+        return await evidence.registry_asked(world.cluster, int(state["changes"]))
 
     async def heal(self, world: World, state: State) -> None:
         """Nothing is undone."""
@@ -72,8 +72,8 @@ class RegistryBroken:
         return (REGISTRY, OPERATOR) if self.restart_operator else ()
 
     async def prepare(self, world: World) -> State:
-        """How often the registry had been asked."""
-        return {"target": "GPU registry", "asked": await _asked(world)}
+        """How often the registry had been changed."""
+        return {"target": "GPU registry", "changes": await evidence.registry_changes(world.cluster)}
 
     async def inject(self, world: World, state: State) -> None:
         """Break it; restart the operator."""
@@ -84,7 +84,7 @@ class RegistryBroken:
 
     async def bitten(self, world: World, state: State) -> str:
         """The operator has met the broken registry."""
-        return await evidence.registry_asked(world.cluster, int(state["asked"]))
+        return await evidence.registry_asked(world.cluster, int(state["changes"]))
 
     async def heal(self, world: World, state: State) -> None:
         """Answer again; start the operator where it was left dead."""

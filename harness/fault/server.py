@@ -87,14 +87,15 @@ class ServerPaused:
         _server(world, state["server"]).pause()
 
     async def bitten(self, world: World, state: State) -> str:
-        """A request to it gets no answer."""
+        """The kernel says both processes are stopped, and a request gets no answer."""
         server = _server(world, state["server"])
+        stopped = await evidence.stopped(*server.children)
 
         async def unanswered(progress: Progress) -> str | None:
             try:
                 await server.client.get("/readyz", timeout_s=1.0)
             except ClusterError as exc:
-                return f"{server.name}: {exc.what}"
+                return f"{stopped}; {exc.what}"
             progress.last = "it answered"
             return None
 

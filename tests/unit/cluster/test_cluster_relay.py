@@ -318,7 +318,8 @@ def test_commands_are_carried_out_or_refused() -> None:
         }
         assert command({"do": "dance"}) == {"error": "unknown command 'dance'"}
         assert command({"do": "stats"})["links"]["it"] == {
-            "accepted": 0, "refused": 0, "bytes": 0, "open": 0, "sources": [], "ready": []
+            "accepted": 0, "refused": 0, "bytes": 0, "late": 0, "rules": {"m1": rule}, "open": 0, "sources": [],
+            "ready": [],
         }  # fmt: skip
 
     over(story)

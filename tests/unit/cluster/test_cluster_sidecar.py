@@ -63,8 +63,20 @@ def test_stats_count_answers_and_faults_met(sidecar: Sidecar) -> None:
     sidecar.egress.served["a"] = 3
     sidecar.egress.misbehaved = 2
     sidecar.registry.served = 5
+    sidecar.registry.since = 4
+    sidecar.command({"do": "registry", "mode": "hang", "delay_s": 1})
+    sidecar.registry.since += 1
+    sidecar.command({"do": "behaviour", "node": "*", "mode": "hang"})
+    sidecar.command({"do": "behaviour", "node": "a", "mode": "answer"})
 
-    assert sidecar.command({"do": "stats"}) == {"ok": True, "served": {"a": 3}, "misbehaved": 2, "registry": 5}
+    assert sidecar.command({"do": "stats"}) == {
+        "ok": True,
+        "served": {"a": 3},
+        "misbehaved": 2,
+        "behaviour": {"*": "hang"},
+        "registry": 5,
+        "registry_now": {"mode": "hang", "delay_s": 1.0, "changes": 1, "since": 1},
+    }
 
 
 def test_an_unknown_command_is_refused(sidecar: Sidecar) -> None:
@@ -97,7 +109,11 @@ def test_commands_travel_over_the_socket(sidecar: Sidecar, tmp_path: Path) -> No
 
     answers = over(sidecar, tmp_path, story)
 
-    assert [set(answer) for answer in answers] == [{"ok"}, {"ok", "served", "misbehaved", "registry"}, {"ok"}]
+    assert [set(answer) for answer in answers] == [
+        {"ok"},
+        {"ok", "served", "misbehaved", "behaviour", "registry", "registry_now"},
+        {"ok"},
+    ]
     assert sidecar.egress.hardware == {"a": {}}
 
 

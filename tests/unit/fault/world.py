@@ -124,7 +124,9 @@ class Cluster:
     """The client, and what the egress and the registry are told and have counted."""
 
     client: Api
-    stats: dict[str, Any] = field(default_factory=lambda: {"misbehaved": 0, "registry": 0})
+    stats: dict[str, Any] = field(
+        default_factory=lambda: {"misbehaved": 0, "registry": 0, "registry_now": {"changes": 0, "since": 0}}
+    )
     told: list[Any] = field(default_factory=list)
 
     async def discovery_stats(self) -> dict[str, Any]:
@@ -138,6 +140,12 @@ class Cluster:
     async def set_registry(self, *, mode: str = "answer") -> None:
         """How the registry behaves."""
         self.told.append(mode)
+        self.stats["registry_now"] = {"changes": self.stats["registry_now"]["changes"] + 1, "since": 0}
+
+    def asked(self) -> None:
+        """Somebody asks the registry."""
+        self.stats["registry"] += 1
+        self.stats["registry_now"]["since"] += 1
 
 
 @dataclass

@@ -7,7 +7,7 @@ import pytest
 
 from harness.clock import RunClock
 from harness.errors import WaitTimeoutError
-from harness.wait import Progress, interval, until
+from harness.wait import Progress, at_most, interval, until
 
 
 def test_the_first_value_is_returned() -> None:
@@ -129,3 +129,24 @@ def test_the_run_clock_counts_from_its_origin() -> None:
     assert RunClock(origin=100.0, monotonic=lambda: 103.5).now() == 3.5
     clock = RunClock()
     assert 0 <= clock.now() <= clock.now() < 60
+
+
+def test_no_wait_is_longer_than_at_most() -> None:
+    """Within it, and however it is nested, the shorter deadline holds, also in tasks; outside it does not."""
+
+    async def never(_progress: Progress) -> None:
+        return None
+
+    async def soon(_progress: Progress) -> bool:
+        await interval(0.05)
+        return True
+
+    async def story() -> None:
+        with at_most(0.01):
+            with at_most(1000.0), pytest.raises(WaitTimeoutError):
+                await until("it", never, deadline_s=1000.0)
+            with pytest.raises(WaitTimeoutError):
+                await asyncio.create_task(until("it", never, deadline_s=1000.0))
+        assert await until("it", soon, deadline_s=1000.0)
+
+    asyncio.run(story())
