@@ -21,11 +21,10 @@ from harness import seed as seeds
 from harness.bundle import DATASTORE_VARIABLE, SUMMARY_FILE, SUMMARY_TEXT_FILE
 from harness.cli.progress import Board
 from harness.cli.toolchain import bring
-from harness.cluster import containers
 from harness.cluster import datastore as datastores
+from harness.cluster.sweep import sweep
 from harness.errors import HarnessError, PlatformError, UsageError
 from harness.operator.base import REFERENCE
-from harness.process import rundir
 from harness.process.shim import command
 from harness.run.choose import choose, optional_parts
 from harness.run.preflight import preflight
@@ -186,8 +185,7 @@ def _follow(arguments: list[str], suite: Path, out: Path, console: Console, data
             board.refresh()
     except KeyboardInterrupt:
         _end(child)
-        rundir.sweep()
-        containers.sweep()
+        sweep()
         raise
     finally:
         signal.signal(signal.SIGTERM, previous)

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import click
 
-from harness.cluster import containers
+from harness.cluster import sweep as everything
 from harness.errors import PlatformError
-from harness.process import rundir
 
 
 @click.command()
 def sweep() -> None:
-    """Remove run directories and containers, and end processes, of runs that are dead. Live runs are never touched."""
-    swept = rundir.sweep()
-    for pid, name in swept.processes:
+    """Remove what dead runs left: processes, directories, databases, containers. Live runs are never touched."""
+    swept = everything.sweep()
+    runs, boxes = swept.runs, swept.boxes
+    for pid, name in runs.processes:
         click.echo(f"ended process {pid} ({name})")
-    for path in swept.directories:
+    for name in swept.databases:
+        click.echo(f"removed {name}")
+    for path in runs.directories:
         click.echo(f"removed {path}")
-    boxes = containers.sweep()
     for name in boxes.removed:
         click.echo(f"removed container {name}")
+    for path, why in swept.kept:
+        raise PlatformError(
+            f"the database that a dead run made could not be removed: {why}",
+            hint=f"sweep again when its server answers; to give it up, remove {path}",
+        )
     if boxes.kept:
         told = "; ".join(f"{name}: {why}" for name, why in boxes.kept)
         names = " ".join(name for name, _why in boxes.kept)
         raise PlatformError(
             f"Docker did not remove what a dead run left: {told}", hint=f"docker rm --force --volumes {names}"
         )
-    if not (swept.directories or boxes.removed):
+    if not (runs.directories or boxes.removed):
         click.echo("nothing to sweep")

@@ -18,6 +18,18 @@ _NO_SUCH_THREAD = "1094"
 
 
 @dataclass(frozen=True, slots=True)
+class _Held:
+    """The one connection that kine would have."""
+
+    connection: Connection[Any]
+
+    def close(self) -> None:
+        """Close it, once."""
+        if self.connection.open:
+            self.connection.close()
+
+
+@dataclass(frozen=True, slots=True)
 class MysqlAdmin:
     """MySQL or MariaDB."""
 
@@ -67,18 +79,17 @@ class MysqlAdmin:
         one when it is restarted.
         """
         async with AsyncExitStack() as undo_limit:
-            undo_limit.push_async_callback(self._limit, 0)
+            undo_limit.push_async_callback(self.admit)
             await self._limit(1)
             held = await until(
                 "kine's one connection to be ours", self._taken, deadline_s=EFFECT_DEADLINE_S, interval_s=0.02
             )
             undo_limit.pop_all()
+        return _Held(held)
 
-        async def undo() -> None:
-            await self._limit(0)
-            held.close()
-
-        return Hold(undo)
+    async def admit(self) -> None:
+        """Give kine's account the limit it was made with, which is none; raises SqlError."""
+        await self._limit(0)
 
     async def _taken(self, progress: Progress) -> Connection[Any] | None:
         for session in await self._sessions():

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from harness.cluster import sqlclient
-from harness.cluster.sqladmin import EFFECT_DEADLINE_S, Hold, Login, quoted
+from harness.cluster.sqladmin import EFFECT_DEADLINE_S, Login, quoted
 from harness.cluster.sqlclient import Account, Row, literal
 from harness.wait import Progress, until
 
@@ -78,14 +78,17 @@ class PostgresAdmin:
         )  # fmt: skip
         await self._end_sessions()
 
-    async def exhaust(self) -> Hold:
+    async def exhaust(self) -> None:
         """Set the database's connection limit to none at all and end kine's sessions; raises SqlError.
 
         What kine gets is SQLSTATE 53300, "too many connections for database …", as with every slot taken.
         """
         await self._limit(0)
         await self._end_sessions()
-        return Hold(lambda: self._limit(-1))
+
+    async def admit(self) -> None:
+        """Give the database the limit it was made with, which is none; raises SqlError."""
+        await self._limit(-1)
 
     async def _limit(self, connections: int) -> None:
         await sqlclient.postgres(self.account, f"ALTER DATABASE {self._database} CONNECTION LIMIT {connections}")

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from harness.cluster.sqlclient import Account, Row
 
 DATABASE = "kubernetes"
@@ -41,18 +39,12 @@ class Login:
         return cls(KINE, password(), DATABASE, host)
 
 
-@dataclass(slots=True)
-class Hold:
-    """Every connection of kine is taken until `release`, which may be called again without harm."""
+class Hold(Protocol):
+    """A connection that is kept open so that kine has none; `Admin.admit` is what lets kine connect again."""
 
-    _undo: Callable[[], Awaitable[object]]
-    _released: bool = False
-
-    async def release(self) -> None:
-        """Let kine connect again; raises ClusterError when the server does not take it (then call it again)."""
-        if not self._released:
-            await self._undo()
-            self._released = True
+    def close(self) -> None:
+        """Close it; a second time does nothing."""
+        ...
 
 
 class Admin(Protocol):
@@ -97,8 +89,12 @@ class Admin(Protocol):
         """Make the whole server refuse writes of anybody but administrators, or accept them again."""
         ...
 
-    async def exhaust(self) -> Hold:
-        """End kine's sessions and leave it no connection."""
+    async def exhaust(self) -> Hold | None:
+        """End kine's sessions and leave it no connection; what must stay open for that, if anything."""
+        ...
+
+    async def admit(self) -> None:
+        """Let kine connect again, whoever had kept it out; where nobody had, nothing happens."""
         ...
 
 
@@ -124,9 +120,13 @@ class Administered(ABC):
         """Make every session, kine's open ones too, refuse writes, or accept them again; raises ClusterError."""
         await self.admin.set_read_only(on)
 
-    async def exhaust(self) -> Hold:
-        """End kine's sessions and leave it no connection until the returned hold is released; raises ClusterError."""
+    async def exhaust(self) -> Hold | None:
+        """End kine's sessions and leave it no connection until `admit`; raises ClusterError."""
         return await self.admin.exhaust()
+
+    async def admit(self) -> None:
+        """Let kine connect again, whoever had kept it out; raises ClusterError."""
+        await self.admin.admit()
 
 
 def quoted(name: str, mark: str) -> str:

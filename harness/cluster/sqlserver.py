@@ -96,11 +96,16 @@ class SqlServer(Protocol):
         """
         ...
 
-    async def exhaust(self) -> Hold:
-        """End kine's sessions and refuse it new ones, as a full server would, until the hold is released.
+    async def exhaust(self) -> Hold | None:
+        """End kine's sessions and refuse it new ones, as a full server would, until `admit`.
 
-        Raises ClusterError, or FaultError where that is not possible.
+        What is returned, if anything, must be kept open meanwhile. Raises ClusterError, or FaultError where that is not
+        possible.
         """
+        ...
+
+    async def admit(self) -> None:
+        """Let kine connect again, whoever had kept it out, also a harness that has died; raises ClusterError."""
         ...
 
 
@@ -134,7 +139,7 @@ def choose(
             raise UsageError(
                 f"the datastore is {kind!r}, but its URL is one of {given.kind!r}", hint="change one of them"
             )
-        return GivenServer(given, mark)
+        return GivenServer(given, mark, directory)
     if kind not in KINDS:
         raise UsageError(f"unknown SQL server {kind!r}", hint=f"choose one of {', '.join(KINDS)}, or give a URL")
     finders = finders or Finders()

@@ -17,9 +17,12 @@ from harness.cluster.postgresadmin import PostgresAdmin
 from harness.cluster.sqladmin import Login, password
 from harness.cluster.sqlclient import Account, SqlError, literal
 from harness.cluster.sqlinstall import product, too_old
+from harness.cluster.sqlmade import DENIED, FROM_ANYWHERE, MEANS, drop, forget, record
 from harness.errors import ClusterError, FaultError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.cluster.sqladmin import Hold
     from harness.cluster.sqlclient import Row
     from harness.process.child import Child
@@ -32,7 +35,6 @@ _LONGEST = {"postgres": 63, "mysql": 32}
 """Bytes of a name: NAMEDATALEN of PostgreSQL; of MySQL what an account's name may have (a database's may have 64)."""
 _BAD_CREDENTIALS = frozenset(("28P01", "28000", "1045", "1698"))
 _NO_DATABASE = frozenset(("3D000", "1049"))
-_DENIED = frozenset(("42501", "1044", "1142", "1227", "1410"))
 _NOT_YOURS = "1095"
 _NAMED_AT_MOST = 3
 
@@ -87,10 +89,14 @@ def own_name(database: str, mark: str, longest: int) -> str:
 
 @dataclass(slots=True)
 class GivenServer:
-    """The server behind a URL. `mark` is the run's: it makes the names unique, and tells whose they are."""
+    """The server behind a URL. `mark` is the run's: it makes the names unique, and tells whose they are.
+
+    `directory` is the run's too: what is made on the server stands there in a file (`harness.cluster.sqlmade`).
+    """
 
     given: Given
     mark: str
+    directory: Path
     name: str = "sql-by-url"
     version: str = ""
     _admin: PostgresAdmin | MysqlAdmin | None = None
@@ -130,20 +136,22 @@ class GivenServer:
             await self._admin.version()
             return
         account = await self._checked()
-        login = Login(account.user, account.password, self._name(), "%")
+        login = Login(account.user, account.password, self._name(), FROM_ANYWHERE)
         fresh = replace(login, user=self._name(), password=password())
-        means = PostgresAdmin if self.kind == "postgres" else MysqlAdmin
+        means = MEANS[self.kind]
+        record(self.directory, self.kind, account, self._name())
         # With an account of its own kine has no more rights than it needs, and can be refused connections.
         for admin, role in ((means(account, fresh), True), (means(account, login), False)):
             try:
                 await admin.create(role=role)
             except SqlError as exc:
-                await _undone(admin, role=role)
-                if exc.code not in _DENIED:
+                await drop(admin, role=role)
+                if exc.code not in DENIED:
                     raise
                 continue
             self._admin, self._own_role = admin, role
             return
+        forget(self.directory)
         raise UsageError(
             f"user {account.user!r} may not make databases at {account.place}",
             hint="ALTER ROLE … CREATEDB (PostgreSQL), GRANT ALL ON `inventory_harness_%`.* TO … (MySQL)",
@@ -158,6 +166,7 @@ class GivenServer:
         if self._admin is not None:
             await self._admin.drop(role=self._own_role)
             self._admin = None
+            forget(self.directory)
 
     async def query(self, sql: str) -> list[Row]:
         """One statement with the given account, in our own database; raises ClusterError.
@@ -172,16 +181,20 @@ class GivenServer:
             raise _impossible("making the whole server read-only", self)
         await self._means.set_database_read_only(on)
 
-    async def exhaust(self) -> Hold:
-        """End kine's sessions and leave it no connection to our database until the returned hold is released."""
+    async def exhaust(self) -> Hold | None:
+        """End kine's sessions and leave it no connection to our database until `admit`."""
         if isinstance(self._means, MysqlAdmin) and not self._own_role:
             raise _impossible("taking the connections of the given account", self)
         try:
             return await self._means.exhaust()
         except SqlError as exc:
-            if exc.code not in _DENIED | {_NOT_YOURS}:
+            if exc.code not in DENIED | {_NOT_YOURS}:
                 raise
             raise _impossible(f"ending kine's sessions as {self.given.account.user!r}", self) from exc
+
+    async def admit(self) -> None:
+        """Let kine connect to our database again, whoever had kept it out."""
+        await self._means.admit()
 
     @property
     def _means(self) -> PostgresAdmin | MysqlAdmin:
@@ -240,15 +253,6 @@ async def _tables(kind: str, account: Account) -> list[str]:
             return []
         raise
     return [str(row[0]) for row in rows]
-
-
-async def _undone(admin: PostgresAdmin | MysqlAdmin, *, role: bool) -> None:
-    """Remove what a refused creation had made before it was refused; what cannot be removed was not made."""
-    try:
-        await admin.drop(role=role)
-    except SqlError as exc:
-        if exc.code not in _DENIED:
-            raise
 
 
 def _explained(exc: SqlError, account: Account) -> ClusterError | UsageError:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from harness.cluster.kine import KineStore
 from harness.errors import ClusterError, FaultError
 from harness.fault import evidence
 from harness.fault.base import API, State, World
+from harness.fault.crowd import new_key
 
 if TYPE_CHECKING:
     from harness.cluster.sqlserver import SqlServer
@@ -27,10 +28,6 @@ def sql(world: World) -> SqlServer:
     return store.sql
 
 
-_HOLDS: dict[int, Any] = {}
-"""What `ConnectionsExhausted` holds, by the identity of its world: an open hold cannot stand in a journal."""
-
-
 @dataclass(frozen=True, slots=True)
 class ConnectionsExhausted:
     """kine's sessions at the SQL server are ended and it gets no new ones, as from a server that is full."""
@@ -41,12 +38,12 @@ class ConnectionsExhausted:
 
     async def prepare(self, world: World) -> State:
         """Which server."""
-        return {"target": sql(world).name}
+        return {"target": sql(world).name, "key": new_key(self.kind)}
 
     async def inject(self, world: World, state: State) -> None:
         """Take every connection."""
-        del state
-        _HOLDS[id(world)] = await sql(world).exhaust()
+        if (held := await sql(world).exhaust()) is not None:
+            world.held[state["key"]] = held
 
     async def bitten(self, world: World, state: State) -> str:
         """The API server says it is not ready without its datastore."""
@@ -54,10 +51,10 @@ class ConnectionsExhausted:
         return await evidence.unready(world.cluster)
 
     async def heal(self, world: World, state: State) -> None:
-        """Give the connections back."""
-        del state
-        if (hold := _HOLDS.pop(id(world), None)) is not None:
-            await hold.release()
+        """Give the connections back; what is held open ends, in the process that holds it."""
+        await sql(world).admit()
+        if (held := world.held.pop(state["key"], None)) is not None:
+            held.close()
 
     async def healed(self, world: World, state: State) -> None:
         """The API server says it is ready."""

@@ -16,10 +16,14 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
 from harness.errors import PlatformError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ENV_MARK = "INVENTORY_HARNESS_RUN"
 LONGEST_PATH = 70
@@ -91,14 +95,20 @@ class Swept:
     processes: tuple[tuple[int, str], ...]
 
 
-def sweep(parent: Path | None = None) -> Swept:
-    """Remove what dead runs left behind; live runs are never touched."""
+def sweep(parent: Path | None = None, *, first: Callable[[Path], bool] = lambda _path: True) -> Swept:
+    """Remove what dead runs left behind; live runs are never touched.
+
+    `first` is called with the directory of each dead run, once its processes are ended; where it returns False, the
+    directory stays.
+    """
     root = parent or base()
     directories: list[Path] = []
     processes: list[tuple[int, str]] = []
     for path in sorted(root.iterdir()) if root.is_dir() else []:
         if path.is_dir() and _dead(path):
             processes += _kill_marked(path.name)
+            if not first(path):
+                continue
             shutil.rmtree(path, ignore_errors=True)
             directories.append(path)
     return Swept(tuple(directories), tuple(processes))

@@ -55,18 +55,20 @@ async def read_only_refuses_kine_and_is_undone(server: SqlServer) -> None:
 
 
 async def exhaustion_refuses_kine_until_released(server: SqlServer) -> None:
-    """Open sessions of kine are gone, new ones are refused for their number, and the hold can be released twice."""
+    """Open sessions of kine are gone, new ones are refused for their number, and it can be let in twice."""
     with ExitStack() as stack:
         open_ones = [stack.enter_context(as_kine(server)) for _ in range(3)]
-        hold = await server.exhaust()
+        held = await server.exhaust()
         for session in open_ones:
             with pytest.raises(Refused):
                 session.run("SELECT 1")
     with pytest.raises(Refused, match=r"too many connections|max_user_connections"):
         kine_runs(server, "SELECT 1")
     assert await server.query("SELECT 1") == [(1,)]
-    await hold.release()
-    await hold.release()
+    await server.admit()
+    await server.admit()
+    if held is not None:
+        held.close()
 
     with ExitStack() as stack:
         for session in [stack.enter_context(as_kine(server)) for _ in range(3)]:

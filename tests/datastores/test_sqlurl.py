@@ -14,6 +14,8 @@ from harness.process.ports import Ports
 from tests.datastores.servers import Refused, as_kine, kine_runs, running
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.cluster.mariadb import MariaDb
     from harness.cluster.postgres import Postgres
     from harness.cluster.sqlclient import Account
@@ -65,13 +67,13 @@ async def accounts(server: SqlServer) -> set[str]:
 
 
 @KINDS
-def test_a_database_and_an_account_of_our_own_are_made_and_dropped(kind: str) -> None:
+def test_a_database_and_an_account_of_our_own_are_made_and_dropped(kind: str, tmp_path: Path) -> None:
     """With an administrator's URL kine works as an account of its own, and afterwards the server is as it was."""
 
     async def story() -> None:
         async with running(kind) as server:
             before = await databases(server), await accounts(server)
-            given = GivenServer(parse(url(server, administrator(server), "shop")), MARK)
+            given = GivenServer(parse(url(server, administrator(server), "shop")), MARK, tmp_path)
             await given.start()
             try:
                 assert await databases(server) - before[0] == {f"shop_{MARK}"}
@@ -90,7 +92,7 @@ def test_a_database_and_an_account_of_our_own_are_made_and_dropped(kind: str) ->
 
 
 @KINDS
-def test_the_given_account_serves_where_it_may_make_no_other(kind: str) -> None:
+def test_the_given_account_serves_where_it_may_make_no_other(kind: str, tmp_path: Path) -> None:
     """With the right to make databases alone, kine uses the given account, and what was made is dropped."""
     rights = {"postgres": "CREATEDB", "mysql": "ALL ON `inventory\\_harness\\_%`.*"}[kind]
 
@@ -98,7 +100,7 @@ def test_the_given_account_serves_where_it_may_make_no_other(kind: str) -> None:
         async with running(kind) as server:
             account = await limited(server, rights)
             before = await databases(server), await accounts(server)
-            given = GivenServer(parse(url(server, account)), MARK)
+            given = GivenServer(parse(url(server, account)), MARK, tmp_path)
             await given.start()
             kine_runs(given, "CREATE TABLE kine (a INTEGER)")
             assert await databases(server) - before[0] == {f"inventory_harness_{MARK}"}
@@ -109,22 +111,24 @@ def test_the_given_account_serves_where_it_may_make_no_other(kind: str) -> None:
 
 
 @KINDS
-def test_faults_reach_no_further_than_our_own(kind: str) -> None:
+def test_faults_reach_no_further_than_our_own(kind: str, tmp_path: Path) -> None:
     """Connections are taken from our account alone; what would harm others is refused as not possible."""
 
     async def story() -> None:
         async with running(kind) as server:
-            given = GivenServer(parse(url(server, administrator(server))), MARK)
+            given = GivenServer(parse(url(server, administrator(server))), MARK, tmp_path)
             await given.start()
             with as_kine(given) as kine, as_kine(server) as stranger:
                 kine.run("CREATE TABLE kine (a INTEGER)")
-                hold = await given.exhaust()
+                held = await given.exhaust()
                 with pytest.raises(Refused):
                     kine.run("SELECT 1")
                 with pytest.raises(Refused, match=r"too many connections|max_user_connections"):
                     kine_runs(given, "SELECT 1")
                 stranger.run("SELECT 1")
-                await hold.release()
+                await given.admit()
+                if held is not None:
+                    held.close()
             if kind == "mysql":
                 with pytest.raises(FaultError, match="not possible on a server given by URL"):
                     await given.set_read_only(True)
@@ -143,7 +147,7 @@ def test_faults_reach_no_further_than_our_own(kind: str) -> None:
 
 
 @KINDS
-def test_what_cannot_be_used_is_refused_and_nothing_is_made(kind: str) -> None:
+def test_what_cannot_be_used_is_refused_and_nothing_is_made(kind: str, tmp_path: Path) -> None:
     """Wrong password, a database in use, no right to make databases: one error each, without a password in it."""
 
     async def story() -> None:
@@ -159,7 +163,7 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_made(kind: str) -> None:
             }
             for one, (kind_of_error, words) in refused.items():
                 with pytest.raises(kind_of_error, match=words) as caught:
-                    await GivenServer(parse(one), MARK).start()
+                    await GivenServer(parse(one), MARK, tmp_path).start()
                 assert not any(secret in str(caught.value) for secret in ("wrong-password", SECRET))
                 assert isinstance(caught.value, HarnessError)
                 assert caught.value.hint
@@ -169,11 +173,11 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_made(kind: str) -> None:
 
 
 @KINDS
-def test_a_port_where_nobody_answers_is_named(kind: str) -> None:
+def test_a_port_where_nobody_answers_is_named(kind: str, tmp_path: Path) -> None:
     """The error says host, port and the system's own words."""
     ports = Ports()
     port = ports.take()
 
     with pytest.raises(ClusterError, match=rf"no SQL server answers at 127\.0\.0\.1:{port}: .*[Cc]onnection refused"):
-        asyncio.run(GivenServer(parse(f"{kind}://someone:secret@127.0.0.1:{port}"), MARK).start())
+        asyncio.run(GivenServer(parse(f"{kind}://someone:secret@127.0.0.1:{port}"), MARK, tmp_path).start())
     ports.release()

@@ -17,7 +17,7 @@ from harness.errors import ClusterError, PlatformError
 from harness.process import rundir
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 MARK = "0badcafe"
 
@@ -176,7 +176,8 @@ def test_the_order_of_a_sweep_is_directories_first(tmp_path: Path, monkeypatch: 
 
     calls: list[str] = []
 
-    def directories() -> rundir.Swept:
+    def directories(_parent: Path | None, *, first: Callable[[Path], bool]) -> rundir.Swept:
+        assert first(tmp_path)
         calls.append("directories")
         return rundir.Swept((tmp_path,), ())
 

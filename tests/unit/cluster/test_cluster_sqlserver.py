@@ -13,7 +13,7 @@ from harness.cluster import containers
 from harness.cluster.mysqladmin import MysqlAdmin
 from harness.cluster.postgres import Postgres, let_through
 from harness.cluster.postgresadmin import PostgresAdmin
-from harness.cluster.sqladmin import Hold, Login, quoted
+from harness.cluster.sqladmin import Login, quoted
 from harness.cluster.sqlclient import Account, literal
 from harness.cluster.sqlcontainer import IMAGES, ContainerServer, image_of
 from harness.cluster.sqlinstall import Installation, find_mariadb, find_postgres, numbers, too_old
@@ -158,9 +158,9 @@ def test_kine_is_told_the_given_address_and_its_own_account() -> None:
     )
 
 
-def test_passwords_are_not_shown() -> None:
+def test_passwords_are_not_shown(tmp_path: Path) -> None:
     """Neither an account nor a server shows its password when it is printed."""
-    given = GivenServer(parse("postgres://me:tell-nobody@db/shop"), MARK)
+    given = GivenServer(parse("postgres://me:tell-nobody@db/shop"), MARK, tmp_path)
 
     assert "tell-nobody" not in repr(given) + given.source + repr(Login("kine", "tell-nobody", "kubernetes"))
 
@@ -236,26 +236,6 @@ def test_what_is_written_into_sql_is_quoted() -> None:
     assert quoted("a`b", "`") == "`a``b`"
     with pytest.raises(ClusterError, match="backslash"):
         literal("a\\")
-
-
-def test_a_hold_is_released_once_and_again_if_it_failed() -> None:
-    """A release that the server refused can be repeated; one that worked is not."""
-    calls: list[str] = []
-
-    async def undo() -> None:
-        calls.append("undo")
-        if len(calls) == 1:
-            raise ClusterError("the server is away")
-
-    async def story() -> None:
-        hold = Hold(undo)
-        with pytest.raises(ClusterError):
-            await hold.release()
-        await hold.release()
-        await hold.release()
-
-    asyncio.run(story())
-    assert calls == ["undo", "undo"]
 
 
 def test_postgres_keeps_what_guards_against_the_death_of_a_process(tmp_path: Path) -> None:

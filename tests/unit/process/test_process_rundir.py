@@ -80,6 +80,21 @@ def test_sweep_removes_what_a_dead_run_left(parent: Path) -> None:
     assert list(parent.iterdir()) == []
 
 
+def test_a_dead_runs_directory_stays_where_something_comes_first(parent: Path) -> None:
+    """What has to be done before is told of the directory while it is there, and can keep it for the next sweep."""
+    path = Path(elsewhere(parent, "print(made.path, flush=True); os.kill(os.getpid(), 9)"))
+    told: list[bool] = []
+
+    def first(directory: Path) -> bool:
+        assert directory == path
+        told.append(directory.is_dir())
+        return len(told) > 1
+
+    assert rundir.sweep(parent, first=first).directories == ()
+    assert rundir.sweep(parent, first=first).directories == (path,)
+    assert told == [True, True]
+
+
 def test_sweep_ends_the_processes_of_a_dead_run(parent: Path) -> None:
     """A process that carries the mark of a dead run is killed; one with another mark is not."""
     bystander = subprocess.Popen(["sleep", "60"], env={**os.environ, rundir.ENV_MARK: "another"})
