@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from harness.history.writer import HistoryWriter
 
 
+NO_PROOF = (ClusterError, FaultError, OperatorError, WaitTimeoutError)
+"""What a fault may raise that cannot be done, or cannot show that it was."""
+
+
 @dataclass(slots=True)
 class Nemesis:
     """Carries out a schedule; what is harmed and not yet healed stands in `open`."""
@@ -53,7 +57,7 @@ class Nemesis:
         try:
             await fault.inject(self.world, state)
             said = await fault.bitten(self.world, state)
-        except (ClusterError, FaultError, OperatorError, WaitTimeoutError) as exc:
+        except NO_PROOF as exc:
             self._note(name, fault, state, "injected", bit=False, evidence=exc.what)
             return False
         self._note(name, fault, state, "injected", bit=True, evidence=said)

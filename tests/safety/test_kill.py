@@ -8,38 +8,31 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import psutil
 
 from harness import seed as seeds
-from harness.errors import HarnessError, WaitTimeoutError
-from harness.history import reader
 from harness.process import rundir
-from harness.process.shim import command
 from harness.toolchain import resolve
-from harness.wait import Progress, interval, until
+from harness.wait import interval
+from tests.safety.killing import belonging, ended, gone, started, unreadable
 
 if TYPE_CHECKING:
     import random
+    import subprocess
+    from pathlib import Path
 
     import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
 SCENARIO = "killed-3s"
 KILLS = 20
 AT_ONCE = 2
 """Two clusters at a time fit two cores and two GiB."""
 LATEST_S = 15.0
 """The scenario takes about that long: the moments cover start, gate, fault, heal and judgement."""
-GONE_DEADLINE_S = 5.0
-ORDERLY_DEADLINE_S = 40.0
-"""Time to heal, tear down and write reports after SIGTERM or SIGINT."""
-
 
 PYTEST, CONTROLLER, WORKER, COMMAND = "pytest", "controller", "worker", "harness-run"
 """Who is killed: pytest without workers, xdist's controller, its worker, or `harness run` with all of that below it."""
@@ -79,24 +72,6 @@ def kills(rng: random.Random) -> list[Kill]:
     return chosen
 
 
-def belonging(runs: Path) -> list[psutil.Process]:
-    """The processes whose environment names the private directory.
-
-    Pytest and its workers have it as INVENTORY_HARNESS_RUNS; what a run starts has the run's directory as HOME.
-    """
-    found = []
-    for process in psutil.process_iter():
-        try:
-            environment = process.environ()
-            dead = process.status() == psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            continue
-        homes = (environment.get("INVENTORY_HARNESS_RUNS", ""), environment.get("HOME", ""))
-        if not dead and process.pid != os.getpid() and any(Path(home).is_relative_to(runs) for home in homes if home):
-            found.append(process)
-    return found
-
-
 async def carry_out(kill: Kill, directory: Path) -> Aftermath:
     """Start, kill, and look at what is left."""
     runs, out = directory / "r", directory / "out"
@@ -123,13 +98,6 @@ async def carry_out(kill: Kill, directory: Path) -> Aftermath:
     return Aftermath(kill, alive, tuple(problems))
 
 
-def started(argv: list[str], environment: dict[str, str], log: BinaryIO) -> subprocess.Popen[bytes]:
-    """Pytest in a session of its own; it dies with us."""
-    return subprocess.Popen(
-        command(argv), cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
-    )  # fmt: skip
-
-
 def send(kill: Kill, process: subprocess.Popen[bytes]) -> None:
     """Send the signal: SIGINT to the process group, as a terminal does; the others to the one process."""
     if kill.number is signal.SIGINT:
@@ -140,43 +108,6 @@ def send(kill: Kill, process: subprocess.Popen[bytes]) -> None:
     victim.send_signal(kill.number)
 
 
-async def ended(process: subprocess.Popen[bytes]) -> list[str]:
-    """Wait for the end of what was started; whoever loses its worker reports that and ends."""
-
-    async def over(progress: Progress) -> bool | None:
-        progress.last = "it still runs"
-        return None if process.poll() is None else True
-
-    try:
-        await until("it to end", over, deadline_s=ORDERLY_DEADLINE_S)
-    except WaitTimeoutError as exc:
-        return [exc.what]
-    return []
-
-
-def described(process: psutil.Process) -> str:
-    """Its pid and its words; it may have ended since it was listed."""
-    try:
-        return f"{process.pid} {' '.join(process.cmdline())[:200]}"
-    except psutil.NoSuchProcess:  # a zombie too
-        return f"{process.pid} (ended)"
-
-
-async def gone(runs: Path) -> list[str]:
-    """Wait for the end of everything that pytest had started."""
-
-    async def nothing(progress: Progress) -> bool | None:
-        left = belonging(runs)
-        progress.last = ", ".join(described(process) for process in left)
-        return None if left else True
-
-    try:
-        await until("its processes to be gone", nothing, deadline_s=GONE_DEADLINE_S, interval_s=0.1)
-    except WaitTimeoutError as exc:
-        return [exc.what]
-    return []
-
-
 def swept(runs: Path, number: signal.Signals) -> list[str]:
     """What a sweep finds that it should not, or leaves: after SIGTERM and SIGINT there is nothing to be swept."""
     result = rundir.sweep(runs)
@@ -184,17 +115,6 @@ def swept(runs: Path, number: signal.Signals) -> list[str]:
     if number is not signal.SIGKILL:
         problems += [f"{path.name} was not removed by the run itself" for path in result.directories]
     return problems + [f"{path.name} is left" for path in runs.iterdir()]
-
-
-def unreadable(out: Path) -> list[str]:
-    """The histories that cannot be read back (a torn last line is no damage)."""
-    problems = []
-    for path in out.rglob("history.jsonl"):
-        try:
-            reader.read(path)
-        except HarnessError as exc:
-            problems.append(f"{path.name}: {exc.what}")
-    return problems
 
 
 def test_a_kill_at_any_moment_leaves_nothing_behind(tmp_path_factory: pytest.TempPathFactory) -> None:
