@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 OPERATOR_USER = "operator-inventory"
 RBAC_API = "/apis/rbac.authorization.k8s.io/v1"
+SERVICE_ACCOUNTS = f"/api/v1/namespaces/{POD_NAMESPACE}/serviceaccounts"
 
 
 def _rule(group: str, resources: list[str], verbs: list[str]) -> dict[str, Any]:
@@ -30,10 +31,7 @@ OPERATOR_RULES = [
 
 async def apply(client: KubeClient) -> None:
     """Create the discovery namespace, its service accounts, and the operator's role and binding."""
-    await client.ensure("/api/v1/namespaces", _meta("v1", "Namespace", POD_NAMESPACE))
-    accounts = f"/api/v1/namespaces/{POD_NAMESPACE}/serviceaccounts"
-    for account in (DISCOVERY_ACCOUNT, "default"):
-        await client.ensure(accounts, _meta("v1", "ServiceAccount", account))
+    await discovery(client)
     role = _meta("rbac.authorization.k8s.io/v1", "ClusterRole", OPERATOR_USER) | {"rules": OPERATOR_RULES}
     await client.ensure(f"{RBAC_API}/clusterroles", role)
     binding = _meta("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", OPERATOR_USER) | {
@@ -41,6 +39,13 @@ async def apply(client: KubeClient) -> None:
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": OPERATOR_USER}],
     }
     await client.ensure(f"{RBAC_API}/clusterrolebindings", binding)
+
+
+async def discovery(client: KubeClient) -> None:
+    """Create the discovery namespace and its service accounts, as far as they are not there."""
+    await client.ensure("/api/v1/namespaces", _meta("v1", "Namespace", POD_NAMESPACE))
+    for account in (DISCOVERY_ACCOUNT, "default"):
+        await client.ensure(SERVICE_ACCOUNTS, _meta("v1", "ServiceAccount", account))
 
 
 async def namespace(client: KubeClient, name: str) -> None:

@@ -110,6 +110,7 @@ class ApiProxy:
                     "ok": True,
                     "rules": self.rules.counts(),
                     "watches": self.calls.open_watches(),
+                    "refused": self.calls.refused(),
                     "connections": len(self._open),
                     "opened": self.upstreams.opened,
                     "reused": self.upstreams.reused,

@@ -69,10 +69,13 @@ class KubeClient:
         params: Mapping[str, str] | None = None,
         content_type: str = "application/json",
         timeout_s: float = REQUEST_TIMEOUT_S,
+        as_user: str = "",
     ) -> Any:
-        """One request; the decoded JSON answer (or text, when the server answers text)."""
+        """One request; the decoded JSON answer (or text, when the server answers text). `as_user`: impersonated."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": content_type, "Accept": "application/json"}
+        if as_user:
+            headers["Impersonate-User"] = as_user
         try:
             async with self._open.request(
                 method, self.server + path, data=data, params=params, headers=headers,

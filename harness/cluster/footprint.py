@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Calls:
     """The calls that are under way, and those that have ended and were not fetched yet."""
 
     lost: int = 0
+    _refused: Counter[tuple[str, str, str, int]] = field(default_factory=Counter)
     _open: set[Record] = field(default_factory=set)
     _ended: deque[Record] = field(default_factory=deque)
 
@@ -77,6 +79,8 @@ class Calls:
         """It is over."""
         record.finished = time.monotonic()
         self._open.discard(record)
+        if record.status >= HTTPStatus.BAD_REQUEST and not record.rule:
+            self._refused[record.call.verb, record.call.resource, record.call.subresource, record.status] += 1
         if len(self._ended) == KEPT_MOST:
             self._ended.popleft()
             self.lost += 1
@@ -89,6 +93,11 @@ class Calls:
         if also_open:
             found += [record.as_json() for record in sorted(self._open, key=lambda record: record.began)]
         return found
+
+    def refused(self) -> list[dict[str, Any]]:
+        """How often the API server itself refused what: {"verb", "resource", "subresource", "status", "count"} each."""
+        names = ("verb", "resource", "subresource", "status")
+        return [{**dict(zip(names, key, strict=True)), "count": count} for key, count in self._refused.items()]
 
     def open_watches(self) -> dict[str, int]:
         """Resource -> watches that are open."""

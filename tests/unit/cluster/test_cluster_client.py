@@ -101,6 +101,19 @@ def test_a_text_answer_is_text(tmp_path: Path) -> None:
     assert talk(tmp_path, ok, lambda client: client.get("/readyz")) == "ok"
 
 
+@pytest.mark.parametrize(("user", "seen"), [("", None), ("somebody", "somebody")])
+def test_a_request_may_be_made_as_somebody_else(tmp_path: Path, user: str, seen: str | None) -> None:
+    """The header by which Kubernetes impersonates is sent when asked for, and not otherwise."""
+
+    async def tell(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"user": request.headers.get("Impersonate-User")})
+
+    async def ask(client: KubeClient) -> Any:
+        return await client.request("GET", "/api/v1/nodes", as_user=user)
+
+    assert talk(tmp_path, tell, ask) == {"user": seen}
+
+
 def test_a_status_object_becomes_our_error(tmp_path: Path) -> None:
     """Status, reason and message of the API server's own answer are kept."""
     with pytest.raises(ApiError, match="GET /api/v1/nodes: 403 Forbidden: nodes is forbidden") as caught:

@@ -54,3 +54,22 @@ def test_calls_that_were_lost_are_no_footprint(history: HistoryWriter) -> None:
 
     with pytest.raises(ClusterError, match="lost 1 records"):
         asyncio.run(footprint.record(cluster(calls), history))
+
+
+def test_what_the_api_server_refused_is_counted() -> None:
+    """By kind of request and status; what a rule answered in its place is not the API server's."""
+    calls = Calls()
+    for call, status, rule in (
+        (Call("create", "", "pods", "", "ns", "a"), 403, ""),
+        (Call("create", "", "pods", "", "ns", "b"), 403, ""),
+        (Call("create", "", "pods"), 429, "made-up"),
+        (Call("list", "", "pods"), 200, ""),
+        (Call("connect", "", "pods", "proxy"), 0, ""),
+    ):
+        record = calls.begin(call)
+        record.answer(status)
+        record.rule = rule
+        calls.finish(record)
+
+    kind = {"verb": "create", "resource": "pods", "subresource": ""}
+    assert calls.refused() == [{**kind, "status": 403, "count": 2}]
