@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from harness.cluster.base import POD_NAMESPACE
 from harness.cluster.client import MERGE_PATCH
 from harness.cluster.hardware import NodeProfile
-from harness.errors import ApiError, FaultError
-from harness.fault import evidence
+from harness.errors import ApiError, ClusterError, FaultError
+from harness.fault import admission, evidence
 from harness.fault.base import (
     BITE_DEADLINE_S,
     DISCOVERY,
@@ -39,9 +39,6 @@ LABELS = {
 PODS = f"/api/v1/namespaces/{POD_NAMESPACE}/pods"
 OTHER_GPUS = NodeProfile(gpu="l40s", gpus=4)
 
-_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
-_POLICIES = f"{_ADMISSION}/validatingadmissionpolicies"
-_BINDINGS = f"{_ADMISSION}/validatingadmissionpolicybindings"
 _POLICY = "harness-discovery-pending"
 _UNPULLABLE = "harness: the image cannot be pulled"
 _ALL = "*"
@@ -169,8 +166,7 @@ class DiscoveryPodPending:
         client = world.cluster.client
         if state["restart"]:
             await world.operator.kill()
-        await client.ensure(_POLICIES, policy(state["target"]))
-        await client.ensure(_BINDINGS, _binding())
+        await admission.apply(client, policy(state["target"]))
 
         async def in_force(progress: Progress) -> list[Pod] | None:
             pods = await of_node(world, state["target"])  # anew each time: an operator that lives may replace them
@@ -206,8 +202,7 @@ class DiscoveryPodPending:
 
     async def heal(self, world: World, state: State) -> None:
         """Take the policy away; start the operator where it was left dead."""
-        await world.cluster.client.delete(f"{_BINDINGS}/{_POLICY}")
-        await world.cluster.client.delete(f"{_POLICIES}/{_POLICY}")
+        await admission.lift(world.cluster.client, _POLICY)
         if state["restart"]:
             await start_if_left_dead(world, state)
 
@@ -226,22 +221,13 @@ class DiscoveryPodPending:
 def policy(node: str) -> dict[str, Any]:
     """The admission policy under which nobody can write that a discovery pod of the node ("*": of any) runs."""
     elsewhere = "" if node == _ALL else f" || object.spec.nodeName != '{node}'"
-    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["pods/status"]}
-    return {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": _POLICY},
-        "spec": {
-            # What it cannot judge is none of its business.
-            "failurePolicy": "Ignore",
-            "matchConstraints": {
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": POD_NAMESPACE}},
-                "objectSelector": {"matchLabels": LABELS},
-                "resourceRules": [rule],
-            },
-            "validations": [{"expression": f"object.status.phase != 'Running'{elsewhere}", "message": _UNPULLABLE}],
-        },
+    constraints = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": POD_NAMESPACE}},
+        "objectSelector": {"matchLabels": LABELS},
+        "resourceRules": [admission.rule("UPDATE", "pods/status")],
     }
+    allowed = f"object.status.phase != 'Running'{elsewhere}"
+    return admission.policy(_POLICY, constraints, allowed=allowed, message=_UNPULLABLE)
 
 
 async def _kept_from_running(world: World, pod: Pod) -> bool:
@@ -252,15 +238,6 @@ async def _kept_from_running(world: World, pod: Pod) -> bool:
     except ApiError as exc:
         return _UNPULLABLE in exc.what  # otherwise it is gone
     return False
-
-
-def _binding() -> dict[str, Any]:
-    return {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": _POLICY},
-        "spec": {"policyName": _POLICY, "validationActions": ["Deny"]},
-    }
 
 
 def ended(pod: Mapping[str, Any], how: str) -> dict[str, Any]:
