@@ -36,14 +36,18 @@ from harness.fault.nodepods import NodeDrained, NodeTainted
 from harness.fault.nodeset import NodeEmptyStatus, NodeNeverReady, NodesDeleted
 from harness.fault.nodestate import ClockAhead, ExtendedResourceRemoved, NodeFlaps, NodeNotReady
 from harness.fault.operator import DeletionMissed, OperatorKilled, PortTaken, RegistryEarly
+from harness.fault.policy import AdmissionDenies, NamespaceRecreated, QuotaExhausted, ServiceAccountMissing
 from harness.fault.registry import RegistryBroken, RegistryChanged, RegistryFlaps
+from harness.fault.rights import RightsRevoked
 from harness.fault.server import ServerKilled, ServerPaused
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
+from harness.fault.starved import OperatorStarved
 from harness.fault.strangers import ForeignPod, LeftoverPods
 from harness.fault.together import Together
 from harness.fault.watch import WatchDropsEvents, WatchDuplicates, WatchError, WatchesClosed, WatchFrozen
 
 __all__ = [
+    "AdmissionDenies",
     "AllocatableChanged",
     "ApiGarbage",
     "ApiHangs",
@@ -77,6 +81,7 @@ __all__ = [
     "MemberPaused",
     "MemberReplaced",
     "MemberSlowed",
+    "NamespaceRecreated",
     "NodeCordoned",
     "NodeDeleted",
     "NodeDrained",
@@ -92,16 +97,20 @@ __all__ = [
     "OperatorInterrupted",
     "OperatorKilled",
     "OperatorPaused",
+    "OperatorStarved",
     "OperatorTerminated",
     "PortTaken",
     "ProcessorStarved",
     "QuorumLost",
+    "QuotaExhausted",
     "RegistryBroken",
     "RegistryChanged",
     "RegistryEarly",
     "RegistryFlaps",
+    "RightsRevoked",
     "ServerKilled",
     "ServerPaused",
+    "ServiceAccountMissing",
     "SlowClients",
     "SpaceExhausted",
     "SqlReadOnly",

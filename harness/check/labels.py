@@ -1,8 +1,8 @@
 """LABEL-1: a node carries the wanted managed labels, and foreign labels are never touched.
 
 Managed labels may differ from the wanted ones for the objective at a time, and while the operator cannot see the
-cluster. A foreign label that traffic has set must stand, as it was set, until traffic changes it again or the node
-goes.
+cluster or may not write labels (each with RECOVER-1's objective after it). A foreign label that traffic has set must
+stand, as it was set, until traffic changes it again or the node goes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from harness.check.agreement import shown
 from harness.check.base import Context, capped, checker
 from harness.check.tracks import SLACK_S
 from harness.check.verdict import Finding, PromiseVerdict, judge
-from harness.check.windows import DISCOVERY, REGISTRY, Span, merged, without
+from harness.check.windows import DISCOVERY, LABELLING, REGISTRY, Span, merged, without
 from harness.model.inventory import ABSENT, is_managed
 from harness.model.timeline import LABELS, LabelStep
 
@@ -51,9 +51,10 @@ def label_1(context: Context) -> PromiseVerdict:
     findings = context.untrue_from_the_start(LABELS)
     examined = 0
     hardware = context.windows.spans({DISCOVERY, REGISTRY}, grace_s=context.objective("RECOVER-4"))
+    denied = context.windows.spans({LABELLING}, grace_s=context.objective("RECOVER-1"))
     # The operator starts before the gate; it gets the objective once more from there.
     starting = (-math.inf, context.gate_s + objective_s)
-    excuses = merged([*context.away(), *hardware, *context.timeline.gaps, starting])
+    excuses = merged([*context.away(), *hardware, *denied, *context.timeline.gaps, starting])
     for node, steps in context.timeline.label_history.items():
         wanted = _wanted(context, node)
         examined += sum(1 for step in steps if step.exists)

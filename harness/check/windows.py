@@ -21,6 +21,7 @@ API, OPERATOR, REST, GRPC = "api", "operator", "rest", "grpc"
 WATCH = "watch"
 MEMBER = "member"
 DISCOVERY, REGISTRY = "discovery", "registry"
+LABELLING = "labelling"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.cluster.apicalls import CONNECT, CREATE, LIST, WATCH
+from harness.cluster.apicalls import CONNECT, CREATE, GET, LIST, PATCH, WATCH
 from harness.cluster.apirules import CLOSE, DELAY, ERROR, GARBAGE, HANG, STATUS, TRUNCATE, Action, Match
 from harness.fault import base, rules
-from harness.fault.base import API, DISCOVERY, State, World
+from harness.fault.base import API, DISCOVERY, LABELLING, State, World
 
 _SEEN = frozenset({"", "nodes", "pods"})
 """The resources without which an operator does not see the cluster; "" is all of them."""
@@ -25,14 +25,24 @@ def taken(verb: str, resource: str, subresource: str = "") -> tuple[str, ...]:
     found: list[str] = []
     if resource in _SEEN and not subresource and verb in {"", LIST}:
         found.append(API)
-    if resource in _SEEN and not subresource and verb == WATCH:
+    if resource in _SEEN and not subresource and verb in {WATCH, GET}:
         found.append(base.WATCH)
     if resource in {"", "pods"} and verb in {"", CREATE, CONNECT} and subresource in {"", "proxy"}:
         found.append(DISCOVERY)
+    if resource in {"", "nodes"} and not subresource and verb in {"", PATCH}:
+        found.append(LABELLING)
     return tuple(found)
 
 
-def _asked(verb: str, resource: str, subresource: str = "") -> str:
+def asking(match: Match) -> list[tuple[Match, Action]]:
+    """What makes an operator whose watches are open send such requests: no list without the end of a watch."""
+    watches = Match(verb=WATCH, resource=match.resource, namespace=match.namespace)
+    if match.verb in {"", LIST} and not match.subresource:
+        return [(watches, _GONE)]
+    return [(watches, Action(CLOSE, open_only=True))] if match.verb == WATCH else []
+
+
+def asked(verb: str, resource: str, subresource: str = "") -> str:
     """The requests in words."""
     what = "/".join(part for part in (resource or "anything", subresource) if part)
     return f"{verb or 'any request for'} {what}"
@@ -40,13 +50,8 @@ def _asked(verb: str, resource: str, subresource: str = "") -> str:
 
 def _planned(world: World, kind: str, match: Match, action: Action) -> State:
     """The state of a fault on requests, with what makes the operator ask."""
-    steps = [(match, action)]
-    watches = Match(verb=WATCH, resource=match.resource, namespace=match.namespace)
-    if match.verb in {"", LIST} and not match.subresource:
-        steps.append((watches, _GONE))
-    elif match.verb == WATCH:
-        steps.append((watches, Action(CLOSE, open_only=True)))
-    return rules.planned(world, kind, _asked(match.verb, match.resource, match.subresource), *steps)
+    said = asked(match.verb, match.resource, match.subresource)
+    return rules.planned(world, kind, said, (match, action), *asking(match))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,7 @@ class ApiSlow:
     async def prepare(self, world: World) -> State:
         """The rule."""
         step = (Match(self.verb, self.resource), Action(DELAY, delay_s=self.delay_s))
-        return rules.planned(world, self.kind, _asked(self.verb, self.resource), step)
+        return rules.planned(world, self.kind, asked(self.verb, self.resource), step)
 
     async def inject(self, world: World, state: State) -> None:
         """Put it in force."""

@@ -31,6 +31,7 @@ MEMBER = "member"  # one of several is lost, and the others go on: no excuse for
 NODE = "node"  # the truth itself changes: no excuse for anything
 DISCOVERY = "discovery"  # hardware cannot be read
 REGISTRY = "registry"  # the registry cannot be read
+LABELLING = "labelling"  # node labels cannot be written
 
 BITE_DEADLINE_S = 25.0
 """How long evidence may take: a silent node is seen NotReady only after the node monitor's grace period."""

@@ -45,9 +45,13 @@ from harness.fault.nodepods import EFFECTS, NodeDrained, NodeTainted
 from harness.fault.nodeset import NodeEmptyStatus, NodeNeverReady, NodesDeleted
 from harness.fault.nodestate import FLAPPING, ClockAhead, ExtendedResourceRemoved, NodeFlaps, NodeNotReady
 from harness.fault.operator import DeletionMissed, OperatorKilled, PortTaken, RegistryEarly
+from harness.fault.policy import DENIED, AdmissionDenies, NamespaceRecreated, QuotaExhausted, ServiceAccountMissing
 from harness.fault.registry import RegistryBroken, RegistryChanged, RegistryFlaps
+from harness.fault.rights import RESOURCES, RightsRevoked
+from harness.fault.rights import VERBS as RIGHTS
 from harness.fault.server import ServerKilled, ServerPaused
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
+from harness.fault.starved import OperatorStarved
 from harness.fault.strangers import ForeignPod, LeftoverPods
 from harness.fault.together import Together, parts
 from harness.fault.watch import WatchDropsEvents, WatchDuplicates, WatchError, WatchesClosed, WatchFrozen
@@ -72,6 +76,7 @@ KINDS: Mapping[str, type[Any]] = {
         WatchesClosed, WatchError, WatchFrozen, WatchDropsEvents, WatchDuplicates,
         OperatorPaused, OperatorTerminated, OperatorInterrupted, FilesLimited, ProcessorStarved,
         SlowClients, IdleConnections, HalfOpenStreams, HugeHeaders,
+        RightsRevoked, AdmissionDenies, QuotaExhausted, ServiceAccountMissing, NamespaceRecreated, OperatorStarved,
     )
 }  # fmt: skip
 
@@ -92,6 +97,8 @@ WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("api-refuses", "api-hangs", "api-slow", "api-truncates", "api-garbage"), _ANY_VERB),
     "port-taken": {"port": ("rest", "grpc"), "restart": ("kill", "interrupt"), "family": ("ipv4", "both")},
     "slow-clients": {"how": (DRIP, DEAF)},
+    "rights-revoked": {"verb": ("", *RIGHTS), "resource": ("", *RESOURCES)},
+    "admission-denies": {"what": DENIED},
 }
 """The parameters that are one of a few words, by kind of fault."""
 
@@ -114,6 +121,7 @@ RELAYED = frozenset({"datastore-slowed", "member-partitioned", "member-slowed"})
 PROXIED = frozenset({
     "api-refuses", "api-hangs", "api-slow", "api-truncates", "api-garbage",
     "watches-closed", "watch-error", "watch-frozen", "watch-drops-events", "watch-duplicates",
+    "rights-revoked", "admission-denies", "quota-exhausted", "service-account-missing", "operator-starved",
 })  # fmt: skip
 """The faults that need the API proxy between operator and API server, by kind."""
 

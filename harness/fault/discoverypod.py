@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from harness.cluster.base import POD_NAMESPACE
 from harness.cluster.client import MERGE_PATCH
 from harness.cluster.hardware import NodeProfile
-from harness.errors import ApiError, ClusterError, FaultError
+from harness.errors import ApiError, FaultError
 from harness.fault import admission, evidence
 from harness.fault.base import (
     BITE_DEADLINE_S,

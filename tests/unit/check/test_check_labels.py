@@ -132,3 +132,13 @@ def test_an_operation_without_a_known_outcome_promises_nothing() -> None:
     foreign(story, 20.0, "me", phase="info")
     story.node("a", 22.0, cores=8)
     assert story.verdict("LABEL-1").verdict is PASS
+
+
+@pytest.mark.parametrize(("until", "expected"), [(39.0, PASS), (42.0, FAIL)])
+def test_labels_that_may_not_be_written_are_late_by_as_much_as_recovery(until: float, expected: object) -> None:
+    """While they cannot be written, and RECOVER-1's fifteen seconds after it, nothing is held against the operator."""
+    story = begun()
+    story.fault(18.0, 25.0, "labelling", kind="rights-revoked")
+    story.node("a", 20.0, labels={})
+    story.node("a", until, labels=MANAGED)
+    assert story.verdict("LABEL-1").verdict is expected

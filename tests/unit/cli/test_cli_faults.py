@@ -98,7 +98,7 @@ def test_outside_of_a_terminal_it_is_plain_text() -> None:
     """A paragraph for each fault, with a dash where there is nothing to say."""
     text = listed()
 
-    assert text.startswith("allocatable-changed\n  harms:     A node's allocatable changes")
+    assert "\nallocatable-changed\n  harms:     A node's allocatable changes" in text
     assert text.count("\n\n") == len(catalog.KINDS) - 1
     assert "  needs:     -\n" in text
     assert "\x1b" not in text

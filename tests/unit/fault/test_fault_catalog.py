@@ -28,6 +28,7 @@ WORDS = {
     base.NODE,
     base.DISCOVERY,
     base.REGISTRY,
+    base.LABELLING,
 }
 NEEDED: dict[str, dict[str, Any]] = {
     "allocatable-changed": {"changes": (("nvidia.com/gpu", "3"), ("cpu", None))},
@@ -133,10 +134,11 @@ def test_only_what_delays_or_silences_a_network_needs_a_relay() -> None:
 
 
 def test_what_is_done_to_requests_and_watches_needs_the_proxy() -> None:
-    """Those are the faults of `harness.fault.access` and `harness.fault.watch`, and what is made of them."""
-    homes = {"harness.fault.access", "harness.fault.watch"}
+    """So does what the operator is refused by the API server itself: the proxy sees that it has met it."""
+    homes = {f"harness.fault.{name}" for name in ("access", "watch", "rights", "policy", "starved")}
+    found = {kind.kind for kind in catalog.KINDS.values() if kind.__module__ in homes}
 
-    assert {kind.kind for kind in catalog.KINDS.values() if kind.__module__ in homes} == catalog.PROXIED
+    assert found - {"namespace-recreated"} == catalog.PROXIED
     assert {kind for kind in catalog.KINDS if catalog.needs_proxy(made(kind))} == catalog.PROXIED
     assert catalog.needs_proxy(faults.Together(faults.NodeSilent(), faults.WatchFrozen()))
 

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from harness.cluster.apirules import ApiRule
     from harness.fault.base import Fault
 
+_HOMES = {"harness.fault.access", "harness.fault.watch"}
+BY_RULES = sorted(kind for kind in catalog.PROXIED if catalog.KINDS[kind].__module__ in _HOMES)
+"""Those that rules of the proxy do; the others the API server does, and the proxy sees (`test_fault_rulers`)."""
+
 LIST_NODES, LIST_PODS = Call("list", "", "nodes"), Call("list", "", "pods")
 EVENT = b'{"type": "DELETED", "object": {"metadata": {"name": "p"}}}\n'
 
@@ -76,7 +80,7 @@ async def injected(fault: Fault, proxy: Proxy) -> dict[str, Any]:
     return state
 
 
-@pytest.mark.parametrize("kind", sorted(catalog.PROXIED))
+@pytest.mark.parametrize("kind", BY_RULES)
 def test_every_such_fault_bites_and_leaves_nothing(kind: str) -> None:
     """It has no evidence before the operator met it, some after, and no rule is left when it was healed, twice."""
 
@@ -116,7 +120,7 @@ def test_without_an_operator_that_meets_it_there_is_no_evidence(monkeypatch: pyt
     asyncio.run(story())
 
 
-@pytest.mark.parametrize("kind", sorted(catalog.PROXIED))
+@pytest.mark.parametrize("kind", BY_RULES)
 def test_without_a_proxy_it_cannot_be_prepared(kind: str) -> None:
     """The error says what the scenario lacks."""
     with pytest.raises(FaultError, match=f"{kind} needs the API proxy"):
@@ -195,7 +199,7 @@ def test_two_faults_of_one_kind_do_not_lift_each_other() -> None:
 @pytest.mark.parametrize(
     ("asked", "affects"),
     [
-        (("", ""), (base.API, base.DISCOVERY)),
+        (("", ""), (base.API, base.DISCOVERY, base.LABELLING)),
         (("list", "nodes"), (base.API,)),
         (("list", "pods"), (base.API,)),
         (("", "pods"), (base.API, base.DISCOVERY)),
@@ -205,8 +209,9 @@ def test_two_faults_of_one_kind_do_not_lift_each_other() -> None:
         (("connect", "pods", "exec"), ()),
         (("", "pods", "proxy"), (base.DISCOVERY,)),
         (("list", "namespaces"), ()),
-        (("patch", "nodes"), ()),
-        (("get", "nodes"), ()),
+        (("patch", "nodes"), (base.LABELLING,)),
+        (("patch", "nodes", "status"), ()),
+        (("get", "nodes"), (base.WATCH,)),
     ],
 )
 def test_refused_requests_excuse_what_they_are_needed_for(asked: tuple[str, ...], affects: tuple[str, ...]) -> None:
