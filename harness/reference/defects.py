@@ -200,6 +200,12 @@ DEFECTS: Mapping[str, Defect] = {
             _but(recreate_pod=False),
         ),
         Defect(
+            "gives-up-refused-pods",
+            "A discovery pod that the API server refuses once is never asked for again.",
+            ("RECOVER-4",),
+            _but(retries_pods=False),
+        ),
+        Defect(
             "gpu-info-ignores-registry-change",
             "GPU info keeps the content the registry had when it first answered.",
             ("TRUTH-5",),
@@ -216,6 +222,12 @@ DEFECTS: Mapping[str, Defect] = {
             "Node labels are never written.",
             ("LABEL-1",),
             _but(labels_nodes=False),
+        ),
+        Defect(
+            "gives-up-refused-labels",
+            "Labels that the API server refuses once count as written, and are not written until others are wanted.",
+            ("LABEL-1",),
+            _but(retries_labels=False),
         ),
         Defect(
             "clobbers-foreign-labels",
@@ -235,6 +247,12 @@ DEFECTS: Mapping[str, Defect] = {
             "connections, the inventory is reported without nodes; one that does not answer at all is waited for.",
             ("AVAIL-1",),
             _but(inventory_while_refused=_no_nodes),
+        ),
+        Defect(
+            "empty-while-forbidden",
+            "A list that is refused for want of rights (403) is taken for an empty one, so the inventory has no nodes.",
+            ("AVAIL-1",),
+            _but(forbidden_is_empty=True),
         ),
         Defect(
             "empty-while-reconnecting",

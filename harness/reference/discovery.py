@@ -53,6 +53,7 @@ class _Memory:
     created_at: float = float("-inf")
     ending_since: float | None = None
     had_pod: bool = False
+    given_up: bool = False
 
 
 @dataclass(slots=True)
@@ -124,7 +125,7 @@ class Discovery:
         )
 
     async def _make_pod(self, node: NodeRecord, memory: _Memory) -> float:
-        if memory.had_pod and not self.behaviour.recreate_pod:
+        if memory.given_up or (memory.had_pod and not self.behaviour.recreate_pod):
             return _QUIET_S
         if self.state.monotonic() - memory.created_at < 2.0:
             return 0.5  # made a moment ago; the watch will bring it
@@ -136,6 +137,7 @@ class Discovery:
                 return 0.5
             LOG.warning("couldn't start hardware discovery pod on node %s: %s", node.name, exc.what)
             memory.failures += 1
+            memory.given_up = isinstance(exc, ApiError) and not self.behaviour.retries_pods
             return _retry_s(memory.failures)
         memory.created_at = self.state.monotonic()
         LOG.info("started hardware discovery pod on node %s", node.name)

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.errors import ClusterError
+from harness.errors import ApiError, ClusterError
 from harness.reference.log import LOG
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class Labeller:
     _failures: Counter[str] = field(default_factory=Counter)
     _first_seen: dict[str, Mapping[str, str]] = field(default_factory=dict)
     _said: set[tuple[str, str]] = field(default_factory=set)
+    _given_up: dict[str, Mapping[str, str | None]] = field(default_factory=dict)
 
     def wake(self, name: str) -> None:
         """Look at this node's labels soon."""
@@ -126,12 +127,16 @@ class Labeller:
         if not changes:
             self._failures.pop(name, None)
             return
+        if self._given_up.get(name) == changes:
+            return
         kind, body = self.behaviour.label_patch(node, changes, first_seen)
         try:
             await self.client.patch(f"/api/v1/nodes/{name}", body, kind=kind)
         except ClusterError as exc:
             self._failures[name] += 1
             LOG.warning("couldn't apply patches for node %s: %s", name, exc.what)
+            if not self.behaviour.retries_labels and isinstance(exc, ApiError):
+                self._given_up[name] = changes
             wait_s = min(0.2 * 2 ** min(self._failures[name], 8), _RETRY_MOST_S)
         else:
             self._failures.pop(name, None)

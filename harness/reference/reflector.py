@@ -31,7 +31,7 @@ T_contra = TypeVar("T_contra", contravariant=True)
 _WATCH_S = (30, 40)
 # After a mirror has been current for so long, the next failure is a new one and retries start fast again.
 _SETTLED_S = 5.0
-_GONE = 410
+_FORBIDDEN, _GONE = 403, 410
 _NO_OBJECT = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
@@ -64,7 +64,8 @@ class Reflector(Generic[T]):
 
     `resync` decides what happens after a broken watch; it returns when the collection may be listed again (at once,
     except in a saboteur). `resumes`: a broken watch is taken up where it ended (in a saboteur only). `on_gone`: awaited
-    when a watch brought 410, before anything follows from it.
+    when a watch brought 410, before anything follows from it. `forbidden_is_empty`: a list that is refused for want of
+    rights is taken for one of nothing (in a saboteur only).
     """
 
     name: str
@@ -77,6 +78,7 @@ class Reflector(Generic[T]):
     on_error_event: Callable[[Any], None]
     resumes: bool = False
     on_gone: Callable[[], Awaitable[None]] = at_once
+    forbidden_is_empty: bool = False
     _scope: asyncio.Timeout | None = None
     _said: str = ""
 
@@ -120,7 +122,12 @@ class Reflector(Generic[T]):
         items: list[T] = []
         token = ""
         while True:
-            page, version, token = await self.client.list_page(self.path, token)
+            try:
+                page, version, token = await self.client.list_page(self.path, token)
+            except ApiError as exc:
+                if self.forbidden_is_empty and exc.status == _FORBIDDEN:
+                    self.mirror.replace(())
+                raise
             items.extend(self._decoded(item) for item in page)
             if not token:
                 break

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from harness.errors import ApiError
-from harness.reference.behaviour import CORRECT
+from harness.reference.behaviour import CORRECT, Behaviour
 from harness.reference.config import Config
+from harness.reference.defects import DEFECTS
 from harness.reference.discovery import Discovery, _Memory
 from harness.reference.naming import discovery_pod_name
 from harness.reference.records import DISCOVERY_LABELS, NodeRecord, decode_pod
@@ -23,14 +24,17 @@ OWN = discovery_pod_name("n1")
 
 @dataclass
 class Api:
-    """Notes what is written; `taken`: the names that cannot be given to a new pod."""
+    """Notes what is written; `taken`: the names that cannot be given to a new pod; `forbids`: all of them, for now."""
 
     taken: set[str] = field(default_factory=set)
+    forbids: bool = False
     log: list[str] = field(default_factory=list)
 
     async def create(self, _path: str, body: dict[str, Any]) -> None:
         """A pod."""
         name = body["metadata"]["name"]
+        if self.forbids:
+            raise ApiError(f"{name}: exceeded quota", status=403, reason="Forbidden")
         if name in self.taken:
             raise ApiError(f"{name} exists", status=409, reason="AlreadyExists")
         self.log.append(f"create {name}")
@@ -114,3 +118,22 @@ def test_a_pod_of_a_node_that_is_gone_is_an_orphan() -> None:
     _, _, orphans = stepped(pod(), pod(name="operator-inventory-hardware-discovery-gone", node="gone"))
 
     assert orphans == ["operator-inventory-hardware-discovery-gone"]
+
+
+@pytest.mark.parametrize(("behaviour", "made"), [(CORRECT, True), (DEFECTS["gives-up-refused-pods"].behaviour, False)])
+def test_a_pod_that_was_refused_is_asked_for_again(behaviour: Behaviour, made: bool) -> None:
+    """Soon, and as often as it takes; the saboteur never does."""
+    api = Api(forbids=True)
+
+    async def play() -> float:
+        state = State(behaviour, "ns", Config())
+        state.put_node(NODE)
+        discovery = Discovery(state, api, behaviour, "image", 60.0, ready=lambda: True, away=lambda: False)  # type: ignore[arg-type]
+        memory = _Memory()
+        wait_s = await discovery._step(NODE, memory)
+        api.forbids = False
+        await discovery._step(NODE, memory)
+        return wait_s
+
+    assert asyncio.run(play()) <= 5.0
+    assert api.log == ([f"create {OWN}"] if made else [])

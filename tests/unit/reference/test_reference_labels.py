@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from dataclasses import dataclass, field
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.errors import ApiError
+from harness.reference.behaviour import CORRECT, Behaviour
+from harness.reference.config import Config
+from harness.reference.defects import DEFECTS
 from harness.reference.hardware import Gpu
-from harness.reference.labels import gpu_labels, label_changes, managed
+from harness.reference.labels import Labeller, gpu_labels, label_changes, managed
+from harness.reference.records import NodeRecord
+from harness.reference.resources import NOTHING
+from harness.reference.state import State
 
 _A100 = Gpu("nvidia", "10de", "a100", "20b5", "PCIe", "80Gi")
 _H100 = Gpu("nvidia", "10de", "h100", "2330", "SXM5", "80Gi")
@@ -78,3 +89,35 @@ def test_changes_touch_managed_keys_only_and_settle(current: dict[str, str], gpu
         assert value is None or (len(name) <= 63 and _KEY_NAME.fullmatch(name))
     after = {key: value for key, value in {**current, **changes}.items() if value is not None}
     assert label_changes(after, offered=offered, gpus=tuple(gpus)) == {}
+
+
+@dataclass
+class _Forbids:
+    """Refuses the first patch, and notes the others."""
+
+    asked: int = 0
+    patched: list[Any] = field(default_factory=list)
+
+    async def patch(self, _path: str, body: Any, *, kind: str) -> None:
+        assert kind == "merge-patch"
+        self.asked += 1
+        if self.asked == 1:
+            raise ApiError("nodes is forbidden", status=403, reason="Forbidden")
+        self.patched.append(body["metadata"]["labels"])
+
+
+@pytest.mark.parametrize(("behaviour", "again"), [(CORRECT, 1), (DEFECTS["gives-up-refused-labels"].behaviour, 0)])
+def test_labels_that_were_refused_are_written_later(behaviour: Behaviour, again: int) -> None:
+    """What is wanted stays wanted; the saboteur takes a refusal for success."""
+    api = _Forbids()
+
+    async def play() -> None:
+        state = State(behaviour, "ns", Config())
+        state.put_node(NodeRecord("n1", "node-1", True, True, NOTHING, NOTHING, {"akash.network": "true"}))
+        labeller = Labeller(state, api, behaviour, ready=lambda: True)  # type: ignore[arg-type]
+        for _ in range(2):
+            await labeller._label("n1")
+
+    asyncio.run(play())
+
+    assert api.patched == [{"akash.network": None}] * again

@@ -114,6 +114,7 @@ def _run(
     resync: Callable[[], Awaitable[None]] = at_once,
     on_error_event: Callable[[Any], None] = nothing,
     on_gone: Callable[[], Awaitable[None]] = at_once,
+    forbidden_is_empty: bool = False,
 ) -> _Seen:
     async def scenario() -> _Seen:
         app = web.Application()
@@ -127,7 +128,7 @@ def _run(
         async with KubeClient(Access(url, None, {}), api_timeout_s=1.0) as client:
             reflector: Reflector[str] = Reflector(
                 "things", "/api/v1/things", client, lambda item: str(item["metadata"]["name"]), seen, seen, resync,
-                on_error_event, on_gone=on_gone,
+                on_error_event, on_gone=on_gone, forbidden_is_empty=forbidden_is_empty,
             )  # fmt: skip
             task = asyncio.create_task(reflector.run())
             checking = asyncio.create_task(check(seen, reflector))
@@ -207,6 +208,19 @@ def test_a_bad_list_never_replaces_anything(bad: Any) -> None:
         await seen.until({"a"})
 
     assert _run(server, check).calls[:3] == [("lost", "things"), ("replace", ["a"]), ("seen", "things")][:3]
+
+
+def test_a_saboteur_takes_a_forbidden_list_for_an_empty_one() -> None:
+    """A 403 empties its mirror, until a list says what is there; a server error does not."""
+    forbidden, failing = web.Response(status=403, text="no"), web.Response(status=500, text="no")
+    server = _Server([failing, forbidden, _list("a")], [["hang"]])
+
+    async def check(seen: _Seen, _: Reflector[str]) -> None:
+        await seen.until({"a"})
+
+    seen = _run(server, check, forbidden_is_empty=DEFECTS["empty-while-forbidden"].behaviour.forbidden_is_empty)
+
+    assert [value for what, value in seen.calls if what == "replace"] == [[], ["a"]]
 
 
 def test_pages_are_put_together_before_anything_is_replaced() -> None:
