@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from harness.reference.config import Config, keep_last_good, read_again
 from harness.reference.records import NodeRecord, PodRecord, decode_pod
 from harness.reference.resources import NOTHING, Amounts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Mapping
 
+    from harness.errors import UsageError
     from harness.reference.hardware import Gpu, Registry
     from harness.reference.inventory import Inventory
 
@@ -108,7 +110,9 @@ class Behaviour:
     `reported_gpu`. Labels: `labels_nodes`, `retries_labels` (that were refused), `label_patch`. Serving:
     `inventory_while_away`, `inventory_while_refused` (the API server answers 5xx), `inventory_while_reconnecting` (a
     watch was lost, and the API server answers), `document_while_away`, `rest_waits_while_away`, `rest_takes_turns`,
-    `stream_sends_at_most` (snapshots; 0 for no limit), `always_healthy`, `retries_ports`.
+    `stream_sends_at_most` (snapshots; 0 for no limit), `always_healthy`, `retries_ports`. Configuration
+    file: `config_reader` (the way to its text), `on_bad_config` (says so, and what is in force from then on; None: what
+    was).
     """
 
     resync: Callable[[], Awaitable[None]] = at_once
@@ -140,6 +144,8 @@ class Behaviour:
     stream_sends_at_most: int = 0
     always_healthy: bool = False
     retries_ports: bool = True
+    config_reader: Callable[[str], Callable[[], str]] = read_again
+    on_bad_config: Callable[[UsageError], Config | None] = keep_last_good
 
 
 CORRECT = Behaviour()

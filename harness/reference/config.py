@@ -20,8 +20,9 @@ from harness.reference.pause import pause
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# CONFIG-1 gives 5 s. Looking at the content, not at file events, is what survives a ConfigMap's swap of `..data`.
-_LOOK_S = 1.0
+# CONFIG-1 gives 5 s. Looking at the content, not at file events, is what survives a ConfigMap's swap of `..data`. What
+# two looks in a row have found is believed: a file that is written in pieces is not, before it is whole.
+_LOOK_S = 0.4
 _VERSION = re.compile(r"v?\d+(\.\d+){0,2}(-[0-9A-Za-z.-]+)?")
 
 
@@ -66,26 +67,52 @@ def read(source: str) -> Config:
     return parse(_text(source))
 
 
-async def follow(source: str, apply: Callable[[Config], None]) -> None:
-    """Apply each new good content of the file until cancelled; returns at once when there is no file."""
+def read_again(source: str) -> Callable[[], str]:
+    """The way to the file's text: by its name, anew each time."""
+    return lambda: _text(source)
+
+
+def keep_last_good(error: UsageError) -> None:
+    """CONFIG-1: a bad new configuration changes nothing, and is told of."""
+    LOG.error("config: the last good configuration stays: %s", error.what)
+
+
+async def follow(
+    source: str,
+    apply: Callable[[Config], None],
+    *,
+    reader: Callable[[str], Callable[[], str]] = read_again,
+    on_bad: Callable[[UsageError], Config | None] = keep_last_good,
+) -> None:
+    """Apply each new good content of the file until cancelled; returns at once when there is no file.
+
+    `on_bad` tells of a bad one, once, and may say what to apply in its place.
+    """
     if not source.endswith("yaml"):
         return
-    tried = ""
-    first = True
+    text = reader(source)
+    judged: Config | str = ""
+    before: Config | str = ""
     while True:
-        try:
-            text = _text(source)
-            if text != tried:
-                tried = text
-                config = parse(text)
+        found = _look(text)
+        if found == before and found != judged:
+            judged = found
+            config = on_bad(UsageError(found)) if isinstance(found, str) else found
+            if config is not None:
                 apply(config)
-                if not first:
-                    LOG.info("config: applied a new configuration from %s", source)
-                first = False
-        except UsageError as exc:
-            LOG.error("config: the last good configuration stays: %s", exc.what)
-            tried = tried or " "
+        before = found
         await pause(_LOOK_S)
+
+
+def _look(text: Callable[[], str]) -> Config | str:
+    """What the file says now, or what is wrong with it."""
+    try:
+        content = text()
+        if not content.strip():
+            return "the configuration file is empty"
+        return parse(content)
+    except UsageError as exc:
+        return exc.what
 
 
 def _text(source: str) -> str:

@@ -115,7 +115,12 @@ class Operator:
             self._discovery.run(),
             self._labels.run(),
             self._publisher.run(),
-            config.follow(options.config, self._state.put_config),
+            config.follow(
+                options.config,
+                self._state.put_config,
+                reader=self._behaviour.config_reader,
+                on_bad=self._behaviour.on_bad_config,
+            ),
             registry.follow(
                 options.provider_configs_url,
                 timeout_s=options.query_timeout_s,

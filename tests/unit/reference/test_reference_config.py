@@ -12,6 +12,7 @@ from harness.errors import UsageError
 from harness.reference.config import Config, follow, parse, read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _GOOD = """
@@ -108,3 +109,65 @@ def test_a_configmap_swap_is_followed_and_a_bad_one_is_not(
     logger.removeHandler(caplog.handler)
     assert applied == [parse(contents[number]) for number in (0, 1, 3)]
     assert "the last good configuration stays" in caplog.text
+
+
+def test_what_is_gone_or_empty_or_half_written_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is one line of the log, and what the file said before stays; the same content again is applied again."""
+    monkeypatch.setattr("harness.reference.config._LOOK_S", 0.01)
+    monkeypatch.setattr("harness.reference.config.LOG", logging.getLogger("alone"))
+    path = tmp_path / "c.yaml"
+    path.write_text(_GOOD, encoding="utf-8")
+    applied: list[Config] = []
+
+    async def heard(task: asyncio.Task[None], what: str) -> None:
+        async with asyncio.timeout(10):
+            while what not in caplog.text:
+                await asyncio.wait({task}, timeout=0.01)
+        await asyncio.wait({task}, timeout=0.1)
+
+    async def scenario() -> None:
+        task = asyncio.create_task(follow(str(path), applied.append))
+        path.write_text("", encoding="utf-8")
+        await heard(task, "is empty")
+        path.write_text('exclude: {nodes: ["a', encoding="utf-8")
+        await heard(task, "is not YAML")
+        path.unlink()
+        await heard(task, "cannot be read")
+        path.write_text(_GOOD, encoding="utf-8")
+        async with asyncio.timeout(10):
+            while not applied:
+                await asyncio.wait({task}, timeout=0.01)
+        task.cancel()
+        await asyncio.wait({task})
+
+    asyncio.run(scenario())
+    assert applied == [parse(_GOOD)]
+    assert caplog.text.count("the last good configuration stays") == 3
+
+
+def test_what_was_found_once_is_not_believed_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A content that is gone by the next look is never applied: it may have been half of a file."""
+    contents = [_GOOD, "version: v1", _GOOD, _GOOD, _GOOD]
+    applied: list[Config] = []
+    done = asyncio.Event()
+
+    def read(_source: str) -> Callable[[], str]:
+        def text() -> str:
+            if len(contents) == 1:
+                done.set()
+            return contents.pop(0) if len(contents) > 1 else contents[0]
+
+        return text
+
+    async def scenario() -> None:
+        monkeypatch.setattr("harness.reference.config._LOOK_S", 0.01)
+        task = asyncio.create_task(follow(str(tmp_path / "c.yaml"), applied.append, reader=read))
+        async with asyncio.timeout(10):
+            await done.wait()
+        task.cancel()
+        await asyncio.wait({task})
+
+    asyncio.run(scenario())
+    assert applied == [parse(_GOOD)]
