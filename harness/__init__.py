@@ -17,17 +17,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness import faults, nodes
     from harness.check.verdict import FAIL, PASS, UNKNOWN
+    from harness.cluster.configfile import Configuration
     from harness.run.result import Run
     from harness.scenario import Scenario
     from harness.traffic.pods import Churn
 
-__all__ = ["FAIL", "PASS", "UNKNOWN", "Churn", "Run", "Scenario", "faults", "nodes"]
+__all__ = ["FAIL", "PASS", "UNKNOWN", "Churn", "Configuration", "Run", "Scenario", "faults", "nodes"]
 
 _HOMES = {
     "FAIL": "harness.check.verdict",
     "PASS": "harness.check.verdict",
     "UNKNOWN": "harness.check.verdict",
     "Churn": "harness.traffic.pods",
+    "Configuration": "harness.cluster.configfile",
     "Run": "harness.run.result",
     "Scenario": "harness.scenario",
 }

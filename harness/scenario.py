@@ -17,6 +17,7 @@ from harness.traffic.pods import Churn
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harness.cluster.configfile import Configuration
     from harness.fault.base import Fault
 
 DEFAULT_PROFILE = NodeProfile(gpu="a100", gpus=4)
@@ -69,6 +70,7 @@ class Scenario:
     which one of its faults is not possible are left out); `servers`: 1, or 3, each with an etcd member; `pinned`: the
     operator is given the first server's address, not the balanced one; `quota_mib`: etcd's size limit, 0 for its own.
     `proxied`: the operator goes through the API proxy, as it does anyway where a fault needs it.
+    `config`: the configuration file that the operator starts with; None: it is given none.
     """
 
     id: str
@@ -88,6 +90,7 @@ class Scenario:
     pinned: bool = False
     quota_mib: int = 0
     proxied: bool = False
+    config: Configuration | None = None
 
     def __post_init__(self) -> None:
         if not self.id or any(part in {"", ".", ".."} for part in self.id.split("/")):
@@ -167,4 +170,5 @@ class Scenario:
             "pinned": self.pinned,
             "quota_mib": self.quota_mib,
             "proxied": self.behind_proxy,
+            "config": None if self.config is None else dataclasses.asdict(self.config),
         }

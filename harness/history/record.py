@@ -16,7 +16,10 @@ gap        the ground truth could not be watched: `phase` begin | end, `resource
            harness itself stood still), `why`; `since` on a begin that was known only later than it was
 hardware   `node`, `hardware` (what discovery answers from `t` on; null when the node has none)
 registry   `body`: what the GPU registry answers from `t` on
-config     `body`: the operator's configuration from `t` on
+config     `body`: what the operator's configuration file says from `t` on: the document, null when it is empty, or
+           {"raw": text} when it is no YAML; {"raw": null}: there is no file
+log        what the operator has written to its log since the record before: `lines` (how many), `said` (the first few
+           that may be about the configuration; see `harness.run.said`); only where it has a configuration file
 report     an answer of the operator: `source` rest | query | stream, `t0` (request sent; for a stream message: `t`),
            `outcome` ok | error | timeout | refused, `status` (HTTP or gRPC code, or null), `snapshot` (id, when ok),
            `error` (text, when not ok). A body that is not JSON is stored as {"raw": text}
@@ -53,7 +56,7 @@ from harness.errors import HistoryError
 KINDS = frozenset(
     {
         "run", "snapshot", "object", "synced", "gap", "hardware", "registry", "config", "report", "health", "process",
-        "fault", "op", "mark", "api-call",
+        "fault", "op", "mark", "api-call", "log",
     }
 )  # fmt: skip
 

@@ -1,9 +1,10 @@
 """The operator's configuration, as far as the inventory depends on it (contract, part A, "Configuration file").
 
-A history stores it as the parsed YAML document. Text that is not YAML at all is stored as {"raw": text}, which is a
-bad configuration like any other with an unknown key. Regular expressions are Go's (RE2) for the operator and Python's
-here: for node names the common ground (literals, classes, anchors, groups, alternatives, repetition) means the same;
-lookaround and back-references, which only Python knows, are refused as RE2 refuses them.
+A history stores it as the parsed YAML document. Text that is not YAML at all is stored as {"raw": text}, and a file
+that is not there as {"raw": null}: bad configurations like any other with an unknown key. Regular expressions are Go's
+(RE2) for the operator and Python's here: for node names the common ground (literals, classes, anchors, groups,
+alternatives, repetition) means the same; lookaround and back-references, which only Python knows, are refused as RE2
+refuses them.
 """
 
 from __future__ import annotations
@@ -49,13 +50,18 @@ class Config:
 DEFAULT = Config()
 
 
+def is_empty(body: Any) -> bool:
+    """Whether a file says nothing at all: no error of the contract's, and nothing that anybody means either."""
+    return body is None or body == ""
+
+
 def parse(body: Any) -> Config:
     """The configuration of a document; nothing or an empty document gives the defaults.
 
     Raises ConfigError for what the contract calls an error: an unknown key, an empty or bad regular expression, an
     excluded class that is not in `cluster_storage`, or a value of the wrong type.
     """
-    if body is None or body == "":
+    if is_empty(body):
         return DEFAULT
     _keys(body, _KEYS, "the document")
     version = body.get("version")

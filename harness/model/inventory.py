@@ -75,6 +75,8 @@ class ExpectedNode:
     `values`: every one of FIELDS, in cores, bytes and pieces. `cpu_info`, `gpu_info`: sorted; None when not knowable,
     and then not judged. `labels`: the managed labels that are surely wanted; `labels_known` tells that there are no
     others (false when hardware is not knowable, or when storage classes are configured, not covered by the model yet).
+    `sure`: whether it has to be reported at all (false while the configuration file is empty: the contract does not say
+    whether such a file is bad, so that the last good one stays, or the default, so that nothing is excluded).
     """
 
     name: str
@@ -83,6 +85,7 @@ class ExpectedNode:
     gpu_info: tuple[GpuInfo, ...] | None
     labels: Mapping[str, str]
     labels_known: bool = True
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,7 @@ class Truth:
         self._hardware: dict[str, Any] = {}
         self._registry: hardware.Registry | None = None
         self._config = config.DEFAULT
+        self._or_else: tuple[config.Config, ...] = ()  # what may be in force as well, since the file was emptied
         self._expected: dict[str, ExpectedNode | None] = {}
         self._profiles: dict[str, _Profile] = {}
 
@@ -251,9 +255,10 @@ class Truth:
         except config.ConfigError:
             # CONFIG-1: a bad new configuration keeps the last good one.
             return set()
-        if new == self._config:
+        or_else = tuple(dict.fromkeys((*self._or_else, self._config))) if config.is_empty(body) else ()
+        if (new, or_else) == (self._config, self._or_else):
             return set()
-        self._config = new
+        self._config, self._or_else = new, or_else
         self._profiles.clear()
         return set(self._nodes)
 
@@ -308,6 +313,7 @@ class Truth:
             gpu_info=profile.gpu_info,
             labels=profile.labels,
             labels_known=profile.labels_known,
+            sure=not any(other.excludes(name) for other in self._or_else),
         )
 
     def _profile(self, name: str) -> _Profile:

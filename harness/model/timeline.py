@@ -4,7 +4,7 @@ With the past kept, a reported value that is not true now can be told apart: tru
 key is (node, field), where field is one of
 
 - `inventory.FIELDS`: a Decimal;
-- "present": True;
+- "present": True, or None while it is not knowable whether the node has to be reported;
 - "cpu.info", "gpu.info": sorted tuples, or None while not knowable;
 - "labels": the wanted managed labels as a mapping, or None while not fully knowable.
 
@@ -146,11 +146,11 @@ class Timeline:
         return any(begin <= t1 and end >= t0 for begin, end in self.gaps)
 
     def removed_between(self, node: str, t0: float, t1: float) -> bool:
-        """Whether there was a moment from `t0` to `t1`, ends included, at which the node had not to be reported."""
+        """Whether the node had not surely to be reported at some moment from `t0` to `t1`, ends included."""
         key = (node, PRESENT)
-        if self.at(key, t0) is ABSENT:
+        if self.at(key, t0) is not True:
             return True
-        return any(value is ABSENT for t, value in self.changes(key) if t0 <= t <= t1)
+        return any(value is not True for t, value in self.changes(key) if t0 <= t <= t1)
 
     def actual_labels(self, node: str) -> Sequence[tuple[float, Mapping[str, str]]]:
         """All labels the node really had: (from when, labels), oldest first; empty labels while it did not exist."""
@@ -220,11 +220,11 @@ def _fields(node: ExpectedNode | None) -> Iterator[tuple[str, Any]]:
         for field in KEY_FIELDS:
             yield field, ABSENT
         return
-    yield PRESENT, True
+    yield PRESENT, True if node.sure else None
     yield from node.values.items()
     yield CPU_INFO, node.cpu_info
     yield GPU_INFO, node.gpu_info
-    yield LABELS, node.labels if node.labels_known else None
+    yield LABELS, node.labels if node.labels_known and node.sure else None
 
 
 def _gaps(records: Iterable[Record]) -> tuple[Window, ...]:

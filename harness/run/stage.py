@@ -19,7 +19,7 @@ from harness.cluster.hardware import registry
 from harness.fault import catalog
 from harness.operator.base import OperatorConfig
 from harness.operator.process import OperatorProcess
-from harness.run import footprint, stall
+from harness.run import configured, footprint, said, stall
 from harness.run.observe import WATCHED, LiveTruth, watch
 from harness.run.poll import Polling
 from harness.run.steady import Steady
@@ -95,6 +95,8 @@ class Stage:
         self.spawn(stall.follow(self.history, self.history.clock))
         phase("starting the operator")
         await self.operator.start()
+        if self.world.config is not None:
+            self.spawn(said.follow(self.operator.log_dir, self.history))
         for poller in (self.polling.rest, self.polling.query, self.polling.stream, self.polling.health):
             self.spawn(poller())
         if self.cluster.proxied:
@@ -133,10 +135,11 @@ async def staged(
     try:
         live = LiveTruth(history)
         await _furnish(cluster, live, scenario)
-        operator = _operator(cluster, scenario, setup, history, logs)
+        config = configured.provide(scenario.config, cluster.directory, live)
+        operator = _operator(cluster, scenario, setup, history, logs, file=None if config is None else config.path)
         polling = Polling(history, operator.rest_url, operator.grpc_target)
         rng = seeds.stream(setup.seed, scenario.id, "nemesis")
-        world = RunWorld(cluster, RunControl(operator), rng, dict(scenario.nodes), live)
+        world = RunWorld(cluster, RunControl(operator), rng, dict(scenario.nodes), live, config=config)
         stage = Stage(
             scenario, setup, history, cluster, live, operator, polling, Steady(live, polling), world
         )  # fmt: skip
@@ -177,11 +180,11 @@ async def _furnish(cluster: EmbeddedCluster, live: LiveTruth, scenario: Scenario
 
 
 def _operator(
-    cluster: EmbeddedCluster, scenario: Scenario, setup: Setup, history: HistoryWriter, logs: Path
+    cluster: EmbeddedCluster, scenario: Scenario, setup: Setup, history: HistoryWriter, logs: Path, *, file: Path | None
 ) -> OperatorProcess:
     config = OperatorConfig(
         kubeconfig=cluster.operator_kubeconfig, rest_port=cluster.take_port(), grpc_port=cluster.take_port(),
-        registry_url=cluster.registry_url, namespace=POD_NAMESPACE,
+        registry_url=cluster.registry_url, namespace=POD_NAMESPACE, config=file,
     )  # fmt: skip
 
     def note(**fields: Any) -> None:

@@ -5,15 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import FaultError
+from harness.run.configured import document
+from harness.wait import interval
+
 if TYPE_CHECKING:
     import random
     import signal
 
+    from harness.cluster.configfile import ConfigFile
     from harness.cluster.embedded import EmbeddedCluster
     from harness.cluster.hardware import NodeProfile
     from harness.fault.base import Held
     from harness.operator.process import OperatorProcess
     from harness.run.observe import LiveTruth
+
+
+_STEP_S = 0.05
+"""How long a file that is written in pieces stays as each piece leaves it: long enough for whoever watches it."""
 
 
 @dataclass(slots=True)
@@ -26,6 +35,7 @@ class RunWorld:
     profiles: dict[str, NodeProfile]
     live: LiveTruth
     held: dict[int | str, Held] = field(default_factory=dict)
+    config: ConfigFile | None = None
 
     async def set_hardware(self, node: str, profile: NodeProfile | None) -> None:
         """Change a node's hardware and record it; None: the node is gone."""
@@ -41,6 +51,15 @@ class RunWorld:
         """Change the registry's content and record it."""
         await self.cluster.set_registry(body)
         self.live.record("registry", body=body)
+
+    async def set_config(self, content: str | None, how: str) -> None:
+        """Change the configuration file, and record each thing that it said on the way."""
+        if self.config is None:
+            raise FaultError("the operator was given no configuration file", hint="give the scenario a configuration")
+        for said in self.config.change(content, how):
+            self.live.record("config", body=document(said))
+            if said != content:
+                await interval(_STEP_S)
 
 
 @dataclass(slots=True)

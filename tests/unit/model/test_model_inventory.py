@@ -262,6 +262,26 @@ def test_excluded_nodes_are_not_reported_while_excluded() -> None:
     assert sorted(found.expected()) == ["cpu-1", "gpu-1"]
 
 
+def test_an_emptied_file_leaves_open_what_is_in_force() -> None:
+    """Of a node that the last good configuration excludes nothing is sure until the file is good again, bad or not."""
+    found = truth(
+        objects.config({"exclude": {"nodes": ["^gpu-"]}}),
+        of_node("ADDED", "gpu-1", objects.node()),
+        of_node("ADDED", "cpu-1", objects.node()),
+    )
+    found.apply(objects.config(None))
+    assert {name: node.sure for name, node in found.expected().items()} == {"gpu-1": False, "cpu-1": True}
+    found.apply(objects.config({"raw": "["}))
+    assert not found.expected()["gpu-1"].sure
+    found.apply(objects.config({"exclude": {"nodes": ["^gpu-"]}}))
+    assert {name: node.sure for name, node in found.expected().items()} == {"cpu-1": True}
+    found.apply(objects.config({"raw": None}))
+    assert list(found.expected()) == ["cpu-1"]
+    found.apply(objects.config({}))
+    assert all(node.sure for node in found.expected().values())
+    assert len(found.expected()) == 2
+
+
 def test_storage_classes_leave_the_labels_open() -> None:
     """With storage classes configured the wanted labels are not claimed to be complete."""
     found = truth(

@@ -37,8 +37,13 @@ def expected_at(found: Truth, key: tuple[str, str]) -> Any:
         return ABSENT
     if field in FIELDS:
         return node.values[field]
-    labels = dict(node.labels) if node.labels_known else None
-    return {"present": True, "cpu.info": node.cpu_info, "gpu.info": node.gpu_info, "labels": labels}[field]
+    labels = dict(node.labels) if node.labels_known and node.sure else None
+    return {
+        "present": True if node.sure else None,
+        "cpu.info": node.cpu_info,
+        "gpu.info": node.gpu_info,
+        "labels": labels,
+    }[field]
 
 
 ALL_KEYS = [(name, field) for name in events.NODES for field in KEY_FIELDS]
