@@ -6,6 +6,7 @@ from harness.fault.access import ApiGarbage, ApiHangs, ApiRefuses, ApiSlow, ApiT
 from harness.fault.apiserver import ApiServerHung, ApiServerKilled
 from harness.fault.base import Fault
 from harness.fault.clients import HalfOpenStreams, HugeHeaders, IdleConnections, SlowClients
+from harness.fault.config import ConfigBroken, ConfigChanged, ConfigDeleted
 from harness.fault.datastore import (
     Compacted,
     DatastoreSlowed,
@@ -58,6 +59,9 @@ __all__ = [
     "ApiTruncates",
     "ClockAhead",
     "Compacted",
+    "ConfigBroken",
+    "ConfigChanged",
+    "ConfigDeleted",
     "ConnectionsExhausted",
     "DatastoreSlowed",
     "DatastoreStopped",

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.cluster.configfile import SWAP, Configuration
 from harness.cluster.datastore import ETCD3, KINDS
 from harness.cluster.hardware import NodeProfile
 from harness.cluster.nodes import check_name
@@ -17,7 +18,6 @@ from harness.traffic.pods import Churn
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harness.cluster.configfile import Configuration
     from harness.fault.base import Fault
 
 DEFAULT_PROFILE = NodeProfile(gpu="a100", gpus=4)
@@ -102,6 +102,7 @@ class Scenario:
         for fault in self.faults:
             catalog.check(fault)
         self._check_cluster()
+        self._check_config()
         for name, value in (
             ("quiet_s", self.quiet_s), ("pause_s", self.pause_s), ("observe_s", self.observe_s),
             ("gate_deadline_s", self.gate_deadline_s),
@@ -131,6 +132,19 @@ class Scenario:
                 f"scenario {self.id}: no datastore is left on which its faults and servers are possible",
                 hint=f"datastores={', '.join(self.datastores)}, servers={self.servers}",
             )
+
+    def _check_config(self) -> None:
+        for part in (part for fault in self.faults for part in parts(fault) if part.kind in catalog.OF_CONFIGURED):
+            if self.config is None:
+                raise UsageError(
+                    f"scenario {self.id}: {part.kind} needs a configuration file", hint="config=Configuration()"
+                )
+            how = getattr(part, "how", "")
+            if (how == SWAP) is not self.config.volume:
+                raise UsageError(
+                    f"scenario {self.id}: {part.kind} with how={how!r} does not go with volume={self.config.volume}",
+                    hint=f"how={SWAP!r} for a file in a ConfigMap volume, any other for a plain file",
+                )
 
     @property
     def possible_on(self) -> tuple[str, ...]:

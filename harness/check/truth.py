@@ -34,7 +34,7 @@ _SAME_EPISODE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Episode:
+class Episode:
     """One key of one or more sources untrue without a break: the first untrue value stands for all of it."""
 
     key: Key
@@ -71,9 +71,18 @@ def truth_5(context: Context) -> PromiseVerdict:
     return _fresh(context, "TRUTH-5", (CPU_INFO, GPU_INFO), [*context.away(), *hardware])
 
 
-def _fresh(context: Context, promise: str, fields: Sequence[str], excuses: Sequence[Span]) -> PromiseVerdict:
-    lag_s = context.objective(promise)
-    episodes: list[_Episode] = []
+@dataclass(frozen=True, slots=True)
+class Untrue:
+    """What was untrue of some fields, how many values were held against the truth, and how many could not be."""
+
+    episodes: tuple[Episode, ...]
+    examined: int
+    unjudged: int
+
+
+def untrue(context: Context, fields: Sequence[str], excuses: Sequence[Span], *, lag_s: float) -> Untrue:
+    """Everything that was said of the fields after the gate and was untrue for longer than `lag_s`, excuses aside."""
+    episodes: list[Episode] = []
     examined = unjudged = 0
     for source, track in context.tracks.items():
         gate, _last = track.indices(context.gate_s, context.end_s)
@@ -87,15 +96,21 @@ def _fresh(context: Context, promise: str, fields: Sequence[str], excuses: Seque
             examined += seen
             unjudged += total - seen
             episodes += _episodes(source, track, _unexcused(judged.bad, excused, gate))
-    findings = [_finding(context, episode, lag_s) for episode in _across_sources(episodes)]
+    return Untrue(tuple(_across_sources(episodes)), examined, unjudged)
+
+
+def _fresh(context: Context, promise: str, fields: Sequence[str], excuses: Sequence[Span]) -> PromiseVerdict:
+    lag_s = context.objective(promise)
+    found = untrue(context, fields, excuses, lag_s=lag_s)
+    findings = [finding_of(context, episode, lag_s) for episode in found.episodes]
     if promise == "TRUTH-5":
         findings += context.untrue_from_the_start(CPU_INFO, GPU_INFO)
     return judge(
         promise,
-        examined=examined,
+        examined=found.examined,
         unit="values",
         findings=capped(promise, findings),
-        measured={"indeterminate": float(unjudged)} if unjudged else None,
+        measured={"indeterminate": float(found.unjudged)} if found.unjudged else None,
     )
 
 
@@ -113,9 +128,9 @@ def _unexcused(bad: Sequence[Bad], excused: Sequence[tuple[int, int]], gate: int
     return found
 
 
-def _episodes(source: str, track: Track, bad: Sequence[Bad]) -> list[_Episode]:
+def _episodes(source: str, track: Track, bad: Sequence[Bad]) -> list[Episode]:
     """Untrue values of one key joined where one follows the other without a true answer between."""
-    found: list[_Episode] = []
+    found: list[Episode] = []
     last = -2
     for item in sorted(bad, key=lambda bad: bad.first):
         begin, end, count = track.t[item.first], track.t[item.last], item.last - item.first + 1
@@ -124,13 +139,13 @@ def _episodes(source: str, track: Track, bad: Sequence[Bad]) -> list[_Episode]:
             wrong = before.wrong or item.kind == WRONG
             found[-1] = replace(before, end_s=end, answers=before.answers + count, wrong=wrong)
         else:
-            found.append(_Episode(item.key, (source,), item, begin, end, count, item.kind == WRONG))
+            found.append(Episode(item.key, (source,), item, begin, end, count, item.kind == WRONG))
         last = item.last
     return found
 
 
-def _across_sources(episodes: Sequence[_Episode]) -> list[_Episode]:
-    found: list[_Episode] = []
+def _across_sources(episodes: Sequence[Episode]) -> list[Episode]:
+    found: list[Episode] = []
     latest: dict[Key, int] = {}
     for episode in sorted(episodes, key=lambda item: (item.key, item.begin_s, item.sources)):
         index = latest.get(episode.key)
@@ -149,7 +164,8 @@ def _across_sources(episodes: Sequence[_Episode]) -> list[_Episode]:
     return found
 
 
-def _finding(context: Context, episode: _Episode, lag_s: float) -> Finding:
+def finding_of(context: Context, episode: Episode, lag_s: float) -> Finding:
+    """An episode as a finding."""
     node, field = episode.key
     bad = episode.first
     expected = context.timeline.at(episode.key, episode.begin_s)
@@ -162,7 +178,7 @@ def _finding(context: Context, episode: _Episode, lag_s: float) -> Finding:
     return Finding(text, f"node {node}: {field}", shown(expected), shown(bad.value), episode.begin_s)
 
 
-def _past(context: Context, episode: _Episode, lag_s: float) -> str:
+def _past(context: Context, episode: Episode, lag_s: float) -> str:
     bad = episode.first
     if bad.kind == WRONG:
         return "this was never true"
@@ -173,7 +189,7 @@ def _past(context: Context, episode: _Episode, lag_s: float) -> str:
     return f"stale since {bad.last_true_s:.2f} s, objective {lag_s:g} s"
 
 
-def _never_seen(context: Context, source: str, episode: _Episode) -> bool:
+def _never_seen(context: Context, source: str, episode: Episode) -> bool:
     track = context.tracks[source]
     return not any(run.value is True and track.t[run.first] < episode.begin_s for run in track.runs[episode.key])
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.cluster.base import Cluster
+    from harness.cluster.configfile import ConfigFile
     from harness.cluster.hardware import NodeProfile
 
 State = dict[str, Any]
@@ -138,6 +139,15 @@ class World(Protocol):
 
     async def set_registry(self, body: Any) -> None:
         """Change the registry's content, and the ground truth's record of it."""
+        ...
+
+    @property
+    def config(self) -> ConfigFile | None:
+        """The operator's configuration file, to look at; None when it was given none."""
+        ...
+
+    async def set_config(self, content: str | None, how: str) -> None:
+        """Change the configuration file in one of `configfile.WAYS` (None: no file), and the ground truth's record."""
         ...
 
 

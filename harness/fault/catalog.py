@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from harness.cluster.apicalls import VERBS
+from harness.cluster.configfile import WAYS
 from harness.cluster.datastore import ETCD, ETCD3, SERVED
 from harness.cluster.egress import FAULTY
 from harness.cluster.hardware import NodeProfile
@@ -14,6 +15,7 @@ from harness.errors import UsageError
 from harness.fault.access import ApiGarbage, ApiHangs, ApiRefuses, ApiSlow, ApiTruncates
 from harness.fault.apiserver import ApiServerHung, ApiServerKilled
 from harness.fault.clients import DEAF, DRIP, HalfOpenStreams, HugeHeaders, IdleConnections, SlowClients
+from harness.fault.config import BROKEN, ConfigBroken, ConfigChanged, ConfigDeleted
 from harness.fault.datastore import (
     Compacted,
     DatastoreSlowed,
@@ -77,6 +79,7 @@ KINDS: Mapping[str, type[Any]] = {
         OperatorPaused, OperatorTerminated, OperatorInterrupted, FilesLimited, ProcessorStarved,
         SlowClients, IdleConnections, HalfOpenStreams, HugeHeaders,
         RightsRevoked, AdmissionDenies, QuotaExhausted, ServiceAccountMissing, NamespaceRecreated, OperatorStarved,
+        ConfigChanged, ConfigBroken, ConfigDeleted,
     )
 }  # fmt: skip
 
@@ -99,6 +102,9 @@ WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "slow-clients": {"how": (DRIP, DEAF)},
     "rights-revoked": {"verb": ("", *RIGHTS), "resource": ("", *RESOURCES)},
     "admission-denies": {"what": DENIED},
+    "config-changed": {"how": WAYS},
+    "config-broken": {"what": tuple(BROKEN), "how": WAYS},
+    "config-deleted": {"how": WAYS},
 }
 """The parameters that are one of a few words, by kind of fault."""
 
@@ -130,6 +136,9 @@ OF_SERVERS = frozenset({"server-killed", "server-paused"})
 
 OF_SUPERVISED = frozenset({"port-taken"})
 """The faults that need an operator that is started again when it ends, by kind."""
+
+OF_CONFIGURED = frozenset({"config-changed", "config-broken", "config-deleted"})
+"""The faults that need an operator with a configuration file, by kind."""
 
 LONGEST_S = 600.0
 """No fault lasts longer: a run must end."""

@@ -7,21 +7,25 @@ other reason.
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.reference.behaviour import CORRECT, Behaviour, Crash, counts, reportable
+from harness.reference.config import Config
 from harness.reference.inventory import Inventory
 from harness.reference.labels import managed
+from harness.reference.log import LOG
 from harness.reference.naming import discovery_pod_name
 from harness.reference.pause import pause
 from harness.reference.records import NodeRecord, PodRecord, decode_pod
 from harness.reference.resources import NOTHING, Amounts
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from harness.reference.hardware import Gpu, Registry
 
@@ -136,6 +140,35 @@ async def _slowly() -> None:
 
 async def _never() -> None:
     await asyncio.Event().wait()
+
+
+def _text_at_start(source: str) -> Callable[[], str]:
+    text = Path(source).read_text(encoding="utf-8")
+    return lambda: text
+
+
+def _same_inode(source: str) -> Callable[[], str]:
+    file = Path(source).open(encoding="utf-8")  # noqa: SIM115 - held for ever: that is the defect
+
+    def text() -> str:
+        file.seek(0)
+        return file.read()
+
+    return text
+
+
+def _die_of_bad_config(error: UsageError) -> Config | None:
+    raise Crash(f"cannot read the configuration: {error.what}")
+
+
+def _exclude_all(error: UsageError) -> Config | None:
+    LOG.error("config: %s; no node is offered", error.what)
+    return Config(exclude_nodes=(re.compile(""),))
+
+
+def _exclude_none(error: UsageError) -> Config | None:
+    LOG.error("config: %s; the default is in force", error.what)
+    return Config()
 
 
 def _but(**changed: Any) -> Behaviour:
@@ -333,6 +366,42 @@ DEFECTS: Mapping[str, Defect] = {
             "Nodes whose discovery pod would have a name of more than 63 characters are not reported.",
             ("NAMES-1",),
             _but(reportable=_short_names_only),
+        ),
+        Defect(
+            "config-read-once",
+            "The configuration file is read at start and never again.",
+            ("CONFIG-1",),
+            _but(config_reader=_text_at_start),
+        ),
+        Defect(
+            "config-follows-inode",
+            "The configuration file is opened at start and read again and again, whatever its name leads to by then.",
+            ("CONFIG-1",),
+            _but(config_reader=_same_inode),
+        ),
+        Defect(
+            "config-bad-ends-it",
+            "The process dies with a traceback of a configuration file that turns bad.",
+            ("CONFIG-1", "SURVIVE-1"),
+            _but(on_bad_config=_die_of_bad_config),
+        ),
+        Defect(
+            "config-bad-excludes-all",
+            "While the configuration file is bad no node is offered.",
+            ("CONFIG-1",),
+            _but(on_bad_config=_exclude_all),
+        ),
+        Defect(
+            "config-bad-excludes-none",
+            "While the configuration file is bad, or not there, the default is in force.",
+            ("CONFIG-1",),
+            _but(on_bad_config=_exclude_none),
+        ),
+        Defect(
+            "config-bad-unsaid",
+            "A configuration file that turns bad is passed over in silence.",
+            ("CONFIG-1",),
+            _but(on_bad_config=lambda _error: None),
         ),
     )
 }

@@ -73,6 +73,8 @@ def needs(name: str) -> tuple[str, ...]:
         found.append("three servers")
     if name in catalog.OF_SUPERVISED:
         found.append("supervised operator")
+    if name in catalog.OF_CONFIGURED:
+        found.append("configuration file")
     return tuple(found)
 
 

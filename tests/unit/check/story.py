@@ -45,6 +45,7 @@ class Story:
         self.nodes: dict[str, dict[str, Any]] = {}
         self.pods: dict[tuple[str, str], tuple[str, str, int]] = {}
         self.inventories: list[tuple[float, dict[str, Any]]] = [(0.0, {"nodes": [], "storage": []})]
+        self.excluded: frozenset[str] = frozenset()
         self._stored: set[str] = set()
         self._rv = 0
 
@@ -90,6 +91,23 @@ class Story:
         for resource in ("nodes", "pods"):
             self.add("gap", begin, phase="begin", resource=resource, why="watch closed")
             self.add("gap", end, phase="end", resource=resource, why="")
+
+    def config(self, t: float, *excluded: str) -> None:
+        """The configuration file excludes these nodes from now on, and their labels go and come 1 s later."""
+        changed = sorted(self.excluded.symmetric_difference(excluded) & self.nodes.keys())
+        self.excluded = frozenset(excluded)
+        self.config_says(t, {"exclude": {"nodes": [f"^{name}$" for name in excluded]}})
+        self._note(t)
+        for name in changed:
+            self.node(name, t + 1, labels={} if name in excluded else dict(MANAGED))
+
+    def config_says(self, t: float, body: Any) -> None:
+        """The configuration file says this from now on, which changes nothing of what is true."""
+        self.add("config", t, body=body)
+
+    def log(self, t: float, *said: str, lines: int = 1) -> None:
+        """The operator has written lines to its log, some of which may be about the configuration."""
+        self.add("log", t, lines=lines, said=list(said))
 
     # The run
 
@@ -203,7 +221,7 @@ class Story:
         nodes = [
             reported_node(name, cores=state["cores"], milli=milli[name])
             for name, state in sorted(self.nodes.items())
-            if state["ready"]
+            if state["ready"] and name not in self.excluded
         ]
         self.inventories.append((t, {"nodes": nodes, "storage": []}))
 

@@ -41,7 +41,7 @@ NEEDED: dict[str, dict[str, Any]] = {
 NO_EXCUSE = {
     "datastore-slowed", "space-exhausted", "compacted", "sql-read-only", "api-slow", "watch-duplicates",
     "slow-clients", "idle-connections", "half-open-streams", "huge-headers",
-    "registry-broken",
+    "registry-broken", "config-broken", "config-deleted",
 }  # fmt: skip
 """Faults under which an operator is expected to go on as if nothing were."""
 
@@ -131,6 +131,13 @@ def test_only_what_delays_or_silences_a_network_needs_a_relay() -> None:
         "datastore-slowed", "member-slowed", "member-partitioned"
     }  # fmt: skip
     assert catalog.needs_relay(faults.Together(faults.NodeSilent(), faults.DatastoreSlowed()))
+
+
+def test_what_is_done_to_the_configuration_file_needs_one() -> None:
+    """Those are the faults of `harness.fault.config`."""
+    homes = {kind.kind for kind in catalog.KINDS.values() if kind.__module__ == "harness.fault.config"}
+
+    assert homes == catalog.OF_CONFIGURED
 
 
 def test_what_is_done_to_requests_and_watches_needs_the_proxy() -> None:
@@ -231,6 +238,9 @@ TWO = catalog.to_json(faults.Together(faults.LeaderMoved(), faults.LeaderMoved()
         ({"kind": "node-flaps", "what": "wings"}, "what='wings' is unknown"),
         ({"kind": "node-flaps", "times": 101}, "times=101 is out of range"),
         ({"kind": "nodes-deleted", "count": 2.5}, "count=2.5 is out of range"),
+        ({"kind": "config-changed", "how": "gently"}, "how='gently' is unknown"),
+        ({"kind": "config-broken", "what": "a bit"}, "what='a bit' is unknown"),
+        ({"kind": "config-deleted", "how": ""}, "how='' is unknown"),
         ({"kind": "api-refuses", "verb": "steal"}, "verb='steal' is unknown"),
         ({"kind": "api-refuses", "status": 200}, "status=200 is out of range"),
         ({"kind": "api-refuses", "status": 503.5}, "status=503.5 is out of range"),

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import faults
+from harness.cluster.configfile import Configuration
 from harness.cluster.hardware import GPU_MODELS, NodeProfile
 from harness.cluster.nodes import check_name
 from harness.errors import UsageError
@@ -73,6 +74,18 @@ def test_the_usual_cluster_has_different_nodes() -> None:
         ({"promises": ()}, "judges no promise"),
         ({"nodes": {"UPPER": NodeProfile()}}, "'UPPER'"),
         ({"faults": (faults.ApiServerKilled(for_s=-2.0),)}, "for_s=-2.0"),
+        ({"faults": (faults.ConfigChanged(),)}, "config-changed needs a configuration file"),
+        (
+            {"faults": (faults.ConfigBroken(how="configmap-swap"),), "config": Configuration()},
+            "how='configmap-swap' does not go with volume=False",
+        ),
+        (
+            {
+                "faults": (faults.Together(faults.ConfigDeleted(), faults.ApiServerHung()),),
+                "config": Configuration(volume=True),
+            },
+            "config-deleted with how='rename' does not go with volume=True",
+        ),
         ({"quiet_s": -1.0}, "quiet_s=-1"),
         ({"pause_s": 601.0}, "pause_s=601"),
         ({"observe_s": float("nan")}, "observe_s=nan"),
