@@ -1,7 +1,7 @@
 """The table of saboteurs: each is the reference operator with exactly one known defect.
 
 A checker is proven on the saboteur that breaks its promise; the saboteur must be caught by that promise and by no
-other reason.
+other reason. It is long because a table is read at a glance, and each row stands next to what it changes.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.fault.together import parts
 from harness.run.described import scenarios_of
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ LASTING: Mapping[str, frozenset[str]] = dict.fromkeys(
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A fault, as a scenario uses it."""
+    """A fault, as a scenario uses it: of the kind itself or, for one that is never used alone, made of such a one."""
 
     fault: Fault
     scenario: Scenario
@@ -50,16 +51,19 @@ class Case:
     @property
     def lasting(self) -> frozenset[str]:
         """What the heal does not bring back."""
-        return LASTING.get(self.fault.kind, frozenset())
+        return frozenset().union(*(LASTING.get(part.kind, frozenset()) for part in parts(self.fault)))
 
 
 def cases(scenarios: Iterable[Scenario]) -> dict[str, Case]:
     """The case of each kind that a scenario uses."""
     found: dict[str, Case] = {}
-    for scenario in sorted(scenarios, key=_effort):
-        for fault in scenario.faults:
-            if PREFERRED.get(fault.kind, scenario.id) == scenario.id:
-                found.setdefault(fault.kind, Case(fault, scenario))
+    used = [(fault, scenario) for scenario in sorted(scenarios, key=_effort) for fault in scenario.faults]
+    for fault, scenario in used:
+        if PREFERRED.get(fault.kind, scenario.id) == scenario.id:
+            found.setdefault(fault.kind, Case(fault, scenario))
+    for fault, scenario in used:
+        for part in parts(fault):
+            found.setdefault(part.kind, Case(fault, scenario))
     return found
 
 

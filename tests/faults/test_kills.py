@@ -37,7 +37,7 @@ def test_a_harness_killed_at_the_bite_leaves_nothing_but_a_journal(kind: str, ru
     assert list(runs.iterdir()) == []
     assert abandoned() <= before
     assert unreadable(out) == []
-    assert kind in {entry.fault for entry in pending(out / case.scenario.id / FILE_NAME)}
+    assert case.fault.kind in {entry.fault for entry in pending(out / case.scenario.id / FILE_NAME)}
 
 
 async def _killed(case: Case, runs: Path, directory: Path) -> list[str]:
