@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.fault.access import ApiGarbage, ApiHangs, ApiRefuses, ApiSlow, ApiTruncates
+from harness.fault.access import ApiGarbage, ApiHangs, ApiRefuses, ApiResets, ApiSlow, ApiTruncates
 from harness.fault.apiserver import ApiServerHung, ApiServerKilled
 from harness.fault.base import Fault
 from harness.fault.clients import HalfOpenStreams, HugeHeaders, IdleConnections, SlowClients
@@ -44,8 +44,18 @@ from harness.fault.server import ServerKilled, ServerPaused
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
 from harness.fault.starved import OperatorStarved
 from harness.fault.strangers import ForeignPod, LeftoverPods
+from harness.fault.timetravel import ListsFromThePast, VersionExpired, WatchesFromThePast
 from harness.fault.together import Together
-from harness.fault.watch import WatchDropsEvents, WatchDuplicates, WatchError, WatchesClosed, WatchFrozen
+from harness.fault.watch import (
+    WatchBookmarksOnly,
+    WatchDelayed,
+    WatchDropsEvents,
+    WatchDuplicates,
+    WatchError,
+    WatchesClosed,
+    WatchFrozen,
+    WatchReorders,
+)
 
 __all__ = [
     "AdmissionDenies",
@@ -53,6 +63,7 @@ __all__ = [
     "ApiGarbage",
     "ApiHangs",
     "ApiRefuses",
+    "ApiResets",
     "ApiServerHung",
     "ApiServerKilled",
     "ApiSlow",
@@ -80,6 +91,7 @@ __all__ = [
     "LeaderLost",
     "LeaderMoved",
     "LeftoverPods",
+    "ListsFromThePast",
     "MemberKilled",
     "MemberPartitioned",
     "MemberPaused",
@@ -119,9 +131,14 @@ __all__ = [
     "SpaceExhausted",
     "SqlReadOnly",
     "Together",
+    "VersionExpired",
+    "WatchBookmarksOnly",
+    "WatchDelayed",
     "WatchDropsEvents",
     "WatchDuplicates",
     "WatchError",
     "WatchFrozen",
+    "WatchReorders",
     "WatchesClosed",
+    "WatchesFromThePast",
 ]

@@ -23,13 +23,16 @@ _OF_NAMESPACES = frozenset({"status", "finalize"})
 """The subresources of a Namespace: everything else below one is an object in it."""
 
 _NAME_FIELD = "metadata.name="
+_SELECTORS = ("fieldSelector", "labelSelector")
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request. `group` is "" for the core group; `namespace`, `name` and `subresource` are "" where there is none.
 
-    A request for no resource (/version, /readyz, discovery) has `resource` "" and its HTTP method's verb.
+    A request for no resource (/version, /readyz, discovery) has `resource` "" and its HTTP method's verb. Of a list or
+    a watch: `selector` is what it picks out of the collection, as it was asked; `version` the resourceVersion that a
+    watch takes up, or that a list must not be older than ("0": any will do), "" where it names none.
     """
 
     verb: str
@@ -38,6 +41,13 @@ class Call:
     subresource: str = ""
     namespace: str = ""
     name: str = ""
+    selector: str = ""
+    version: str = ""
+
+    @property
+    def resumes(self) -> bool:
+        """Whether it is a watch that goes on from what its client knows."""
+        return self.verb == WATCH and self.version not in {"", "0"}
 
     def as_json(self) -> dict[str, Any]:
         """The fields by name."""
@@ -68,12 +78,13 @@ def describe(method: str, target: str) -> Call:
         if len(parts) > 2 and parts[2] not in _OF_NAMESPACES:
             parts = parts[2:]
     resource, name, subresource = (*parts[:3], "", "")[:3]
+    selector = version = ""
     if not name and verb in {GET, WATCH, DELETE}:
         verb = _of_a_collection(verb, query)
-        name = _named(query)
+        name, selector, version = _named(query), _selector(query), _version(verb, query)
     if subresource in _CONNECTED:
         verb = CONNECT
-    return Call(verb, group, resource, subresource, namespace, name)
+    return Call(verb, group, resource, subresource, namespace, name, selector, version)
 
 
 def _resource_path(parts: list[str]) -> tuple[str, list[str]]:
@@ -92,6 +103,19 @@ def _of_a_collection(verb: str, query: dict[str, list[str]]) -> str:
     # As the API server reads booleans: whatever is there and is not "false" or "0".
     given = query.get(WATCH)
     return WATCH if verb == WATCH or (given and given[0].lower() not in {"false", "0"}) else LIST
+
+
+def _selector(query: dict[str, list[str]]) -> str:
+    return "&".join(f"{name}={value}" for name in _SELECTORS for value in query.get(name, ()))
+
+
+def _version(verb: str, query: dict[str, list[str]]) -> str:
+    # A list that wants one very version, or goes on with another, has no say in how old it may be; a watch that begins
+    # with what there is takes nothing up.
+    others = "continue" in query or "sendInitialEvents" in query or query.get("resourceVersionMatch") == ["Exact"]
+    if others or verb not in {LIST, WATCH}:
+        return ""
+    return query.get("resourceVersion", [""])[0]
 
 
 def _named(query: dict[str, list[str]]) -> str:

@@ -26,7 +26,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cluster import apirules, http1
+from harness.cluster import aged, apirules, carry, http1
 from harness.cluster.apicalls import WATCH, describe
 from harness.cluster.apirules import ApiRule, Rules
 from harness.cluster.apiwatch import CLIENT, WatchStream
@@ -173,10 +173,11 @@ class ApiProxy:
             case apirules.RESET:
                 http1.reset(operator.writer)
                 return False
-            case apirules.STATUS | apirules.GARBAGE:
+            case apirules.STATUS | apirules.GARBAGE | apirules.GONE:
                 await body.whole()
                 status, answer, content = apirules.made_up(action, record.call)
                 record.answer(status)
+                record.made_up = True
                 operator.writer.write(answer if head.first[0] == "HEAD" else answer + content)
                 await operator.writer.drain()
                 return not head.closes
@@ -184,6 +185,9 @@ class ApiProxy:
                 await self._hold(operator, active)
             case apirules.TRUNCATE:
                 cut = action.after_bytes
+            case apirules.PAST:
+                head = aged.moved(head, record.call, action.version)
+                record.moved = active
         return not operator.gone.is_set() and await self._pass_on(operator, head, body, record, cut)
 
     async def _hold(self, operator: _Operator, active: Active) -> None:
@@ -204,16 +208,16 @@ class ApiProxy:
         record.answer(answer.status)
         writer = operator.writer
         if answer.status == HTTPStatus.SWITCHING_PROTOCOLS:
-            await _tunnel(operator, upstream, answer)
+            await carry.tunnel(operator.reader, operator.writer, upstream, answer)
             return False
         sent = answer_body(answer, upstream.reader, method=head.first[0])
         if cut is not None:
-            await _hand_over_some(writer, answer, sent, cut)
+            await carry.part(writer, answer, sent, cut)
             return False
-        if record.call.verb == WATCH and answer.status == HTTPStatus.OK and _is_readable(answer):
+        if record.call.verb == WATCH and answer.status == HTTPStatus.OK and carry.is_readable(answer):
             await self._watch(operator, answer, sent, record)
         else:
-            await _hand_over(writer, answer, sent)
+            await carry.whole(writer, answer, sent)
         if operator.upstream is upstream and not (answer.closes or sent.to_the_end):
             operator.upstream = None
             self.upstreams.give(upstream)
@@ -233,8 +237,8 @@ class ApiProxy:
             if operator.gone.is_set():
                 break
             try:
-                await _send(upstream.writer, head, body, small)
-                if (answer := await _answer(upstream.reader, operator.writer)) is not None:
+                await carry.request(upstream.writer, head, body, small)
+                if (answer := await carry.final_head(upstream.reader, operator.writer)) is not None:
                     return upstream, answer
             except ConnectionError:
                 if operator.gone.is_set() or not (again and upstream.reused):
@@ -252,6 +256,8 @@ class ApiProxy:
             writer.write(sent.framed(data))
 
         stream = WatchStream(record.call, send, operator.drop_upstream, record.began)
+        if record.moved is not None:
+            stream.repeats = (record.moved, int(record.call.version))
         operator.watch = record.watch = stream
         writer.write(answer.raw)
         stream.begin(self.rules.on_watch(record.call))
@@ -272,87 +278,6 @@ class ApiProxy:
             raise ConnectionError("the operator has ended the watch")
         writer.write(sent.end())
         await writer.drain()
-
-
-async def _send(writer: asyncio.StreamWriter, head: Head, body: Body, small: bytes | None) -> None:
-    if small is not None:
-        writer.write(head.raw + small)
-    else:
-        writer.write(head.raw)
-        async for piece in body.pieces():
-            writer.write(body.framed(piece))
-            await writer.drain()
-        writer.write(body.end())
-    await writer.drain()
-
-
-async def _answer(reader: Reader, writer: asyncio.StreamWriter) -> Head | None:
-    """The head of the final answer; interim ones (100, 103) are handed over on the way."""
-    while (answer := await read_head(reader)) is not None:
-        if answer.status >= HTTPStatus.OK or answer.status == HTTPStatus.SWITCHING_PROTOCOLS:
-            return answer
-        writer.write(answer.raw)
-    return None
-
-
-async def _hand_over(writer: asyncio.StreamWriter, answer: Head, sent: Body) -> None:
-    """Head and body, as they come."""
-    if sent.small:
-        writer.write(answer.raw + await sent.whole())
-        await writer.drain()
-        return
-    out = bytearray(answer.raw)
-    async with contextlib.aclosing(sent.pieces()) as pieces:
-        async for piece in pieces:
-            out += sent.framed(piece)
-            # What came together leaves together: each write is a record of TLS and a system call.
-            if not sent.reader.more or len(out) >= http1.PIECE:
-                writer.write(bytes(out))
-                out.clear()
-                await writer.drain()
-    writer.write(bytes(out) + sent.end())
-    await writer.drain()
-
-
-async def _hand_over_some(writer: asyncio.StreamWriter, answer: Head, sent: Body, cut: int) -> None:
-    """The head, and no more than so many bytes of the body, never all of it."""
-    if sent.length is not None:
-        cut = min(cut, max(sent.length - 1, 0))
-    writer.write(answer.raw)
-    async with contextlib.aclosing(sent.pieces()) as pieces:
-        async for piece in pieces:
-            framed = sent.framed(piece)
-            if len(piece) < cut:
-                writer.write(framed)
-                await writer.drain()
-                cut -= len(piece)
-                continue
-            # What is announced is the whole piece: whoever reads it knows that some is missing.
-            writer.write(framed[: framed.index(piece) + cut])
-            await writer.drain()
-            return
-
-
-async def _tunnel(operator: _Operator, upstream: Upstream, answer: Head) -> None:
-    """Carry bytes both ways until either end has none left."""
-    operator.writer.write(answer.raw)
-    there = asyncio.create_task(_copy(operator.reader, upstream.writer))
-    try:
-        await _copy(upstream.reader, operator.writer)
-    finally:
-        there.cancel()
-        await asyncio.gather(there, return_exceptions=True)
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(http1.PIECE):
-        writer.write(data)
-        await writer.drain()
-
-
-def _is_readable(answer: Head) -> bool:
-    """Whether the events of a watch are JSON, one a line."""
-    return "content-encoding" not in answer.fields and answer.fields.get("content-type", "").startswith(http1.JSON)
 
 
 def configure(directory: Path, *, port: int, upstream: str) -> str:

@@ -7,14 +7,19 @@ A rule has a match and an action. Some actions are done to a call, at the moment
 - `reset`: its connection is reset; `hang`: nothing happens until the rule is cleared, then the call goes on;
 - `delay`: it is passed on `delay_s` later;
 - `truncate`: of the answer's body `after_bytes` bytes arrive, never all, then the connection is closed;
-- `garbage`: it is answered 200 with a body that is no JSON, and not passed on.
+- `garbage`: it is answered 200 with a body that is no JSON, and not passed on;
+- `past`: a list is answered as of `version`, and a watch begins there instead of later, where that is allowed
+  (`harness.cluster.aged`). Of a watch, what counts as acting is an event that its client had seen before.
 
 Others are done to watches, also to those that are open when the rule is set:
 
 - `watch-close`: the watch ends in order `after_s` seconds after it began; `watch-error`: it brings an ERROR event with
   a metav1.Status of that `status` and ends; `open_only` leaves watches alone that begin later;
+- `watch-gone`: open watches end in order, and whoever takes up one of them, or one of which a rule has lost events, is
+  answered 410 once: there is no ERROR event, and only a new list helps. A watch that names no version is left alone;
 - `watch-drop`, `watch-duplicate`: events of these `types` (all but bookmarks, when none is given) are lost, or come
-  twice; `watch-reorder`: of two neighbours the second comes first; `watch-bookmarks`: nothing but bookmarks comes;
+  twice; `watch-bookmarks`: nothing but bookmarks comes; `watch-reorder`: of two neighbours the second comes first,
+  unless both are about one object: no client could tell which is the later;
 - `watch-delay`: events come `delay_s` later; `watch-freeze`: none comes until the rule is cleared. Order is kept, and
   what was held back comes at once when the rule is cleared.
 
@@ -25,10 +30,12 @@ counts is calls, watches (close, error) or events. `acted` is the evidence that 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+import time
+from dataclasses import asdict, dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from harness.cluster import aged
 from harness.cluster.apicalls import CREATE, VERBS, WATCH, Call
 from harness.errors import UsageError
 
@@ -36,10 +43,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 STATUS, RESET, HANG, DELAY, TRUNCATE, GARBAGE = "status", "reset", "hang", "delay", "truncate", "garbage"
-CLOSE, ERROR, DROP, DUPLICATE = "watch-close", "watch-error", "watch-drop", "watch-duplicate"
+PAST = "past"
+CLOSE, ERROR, GONE = "watch-close", "watch-error", "watch-gone"
+DROP, DUPLICATE = "watch-drop", "watch-duplicate"
 LATE, FREEZE, BOOKMARKS, REORDER = "watch-delay", "watch-freeze", "watch-bookmarks", "watch-reorder"
-OF_CALLS = frozenset({STATUS, RESET, HANG, DELAY, TRUNCATE, GARBAGE})
-OF_WATCHES = frozenset({CLOSE, ERROR, DROP, DUPLICATE, LATE, FREEZE, BOOKMARKS, REORDER})
+OF_CALLS = frozenset({STATUS, RESET, HANG, DELAY, TRUNCATE, GARBAGE, PAST})
+OF_WATCHES = frozenset({CLOSE, ERROR, GONE, DROP, DUPLICATE, LATE, FREEZE, BOOKMARKS, REORDER})
 
 NONSENSE = b'{"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1", "items": ['
 """What `garbage` answers: it begins as a list does, and is no JSON."""
@@ -104,6 +113,7 @@ class Action:
     after_s: float = 0.0
     types: tuple[str, ...] = ()
     open_only: bool = False
+    version: str = ""
 
     def __post_init__(self) -> None:
         if self.do not in OF_CALLS | OF_WATCHES:
@@ -112,6 +122,8 @@ class Action:
             )
         if self.do in {STATUS, ERROR} and not 400 <= self.status <= 599:
             raise UsageError(f"{self.do}: status={self.status} is out of range", hint="400 to 599")
+        if self.do == PAST and not self.version.isdigit():
+            raise UsageError(f"{self.do}: version={self.version!r} is no version", hint="that of a list, a number")
         for name in ("retry_after_s", "delay_s", "after_bytes", "after_s"):
             if getattr(self, name) < 0:
                 raise UsageError(f"{self.do}: {name}={getattr(self, name)} is below zero")
@@ -143,11 +155,18 @@ class ApiRule:
 
 @dataclass(slots=True, eq=False)
 class Active:
-    """A rule in force: how many it has met that are its own, and how often it acted."""
+    """A rule in force: how many it has met that are its own, and how often it acted.
+
+    `since`: when it was set; `harmed`: the watches of which it has lost events; `owed`: those that are gone, and whose
+    clients have not been told yet.
+    """
 
     rule: ApiRule
     met: int = 0
     acted: int = 0
+    since: float = field(default_factory=time.monotonic)
+    harmed: set[Call] = field(default_factory=set)
+    owed: set[Call] = field(default_factory=set)
 
     @property
     def do(self) -> str:
@@ -160,6 +179,26 @@ class Active:
         if self.met <= self.rule.skip or (self.rule.times and self.acted >= self.rule.times):
             return False
         self.acted += 1
+        return True
+
+    def acts_on(self, call: Call) -> bool:
+        """Whether it acts on this call now; one that meets it is counted."""
+        if self.do == GONE:
+            if not call.resumes or collection(call) not in self.owed:
+                return False
+            self.owed.discard(collection(call))
+        elif self.do not in OF_CALLS or not self.concerns(call):
+            return False
+        elif self.do == PAST:
+            return self._moves(call)
+        return self.turn()
+
+    def _moves(self, call: Call) -> bool:
+        if not aged.may_be_from(call, self.rule.action.version):
+            return False
+        if call.verb != WATCH:
+            return self.turn()
+        self.met += 1
         return True
 
     def concerns(self, call: Call) -> bool:
@@ -176,8 +215,12 @@ class Rules:
     def set(self, rule: ApiRule) -> Active:
         """Put a rule in force, from zero; one of the same id is replaced."""
         self.active.pop(rule.id, None)
-        self.active[rule.id] = Active(rule)
-        return self.active[rule.id]
+        active = Active(rule)
+        if active.do == GONE:
+            lost = {call for other in self.active.values() for call in other.harmed}
+            active.owed = {collection(call) for call in lost if active.concerns(call)}
+        self.active[rule.id] = active
+        return active
 
     def clear(self, rule_id: str) -> None:
         """Take a rule out of force; one that is not there is no error, so that clearing can be repeated."""
@@ -190,7 +233,7 @@ class Rules:
     def on_call(self, call: Call) -> Active | None:
         """The first rule that acts on the call now; each that meets it counts it, up to that one."""
         for active in self.active.values():
-            if active.do in OF_CALLS and active.concerns(call) and active.turn():
+            if active.acts_on(call):
                 return active
         return None
 
@@ -201,6 +244,11 @@ class Rules:
     def counts(self) -> dict[str, dict[str, int]]:
         """Rule -> {"met", "acted"}."""
         return {name: {"met": active.met, "acted": active.acted} for name, active in self.active.items()}
+
+
+def collection(call: Call) -> Call:
+    """The watch, wherever it begins."""
+    return replace(call, version="")
 
 
 def status(code: int, call: Call, *, retry_after_s: int = 0) -> dict[str, Any]:
@@ -248,8 +296,8 @@ def made_up(action: Action, call: Call) -> tuple[int, bytes, bytes]:
     """The answer that a rule gives in the API server's place: its status, its head and its body."""
     code, retry = HTTPStatus.OK.value, ""
     content = NONSENSE
-    if action.do == STATUS:
-        code = action.status
+    if action.do in {STATUS, GONE}:
+        code = action.status or HTTPStatus.GONE.value
         content = json.dumps(status(code, call, retry_after_s=action.retry_after_s)).encode()
         retry = f"Retry-After: {action.retry_after_s}\r\n" if action.retry_after_s else ""
     phrase = HTTPStatus(code).phrase if code in set(HTTPStatus) else "Status"

@@ -12,7 +12,19 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.cluster.apirules import BOOKMARKS, CLOSE, DROP, DUPLICATE, ERROR, FREEZE, LATE, REORDER, error_event
+from harness.cluster.apirules import (
+    BOOKMARKS,
+    CLOSE,
+    DROP,
+    DUPLICATE,
+    ERROR,
+    FREEZE,
+    GONE,
+    LATE,
+    REORDER,
+    collection,
+    error_event,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +36,10 @@ HELD_MOST = 1 << 22
 """Bytes held back on one watch before the API server is made to wait: beyond what two sockets' buffers would hold."""
 
 BOOKMARK = "BOOKMARK"
+_NO_OBJECT = ("", "")
+_ERROR = b'{"type":"ERROR"'
+"""How the API server begins the line of an ERROR event."""
+
 SERVER, CLIENT, RULE = "server", "client", "rule"
 """Who ended a watch."""
 
@@ -34,7 +50,8 @@ class WatchStream:
 
     `send` writes to the operator, `stop` breaks off the request to the API server. `events` counts what was sent.
     `done` is set once nothing more will be sent: `ended` then says by whom. `room` is clear while so much is held back
-    that no more should be read.
+    that no more should be read. `refused`: the code of the ERROR event that the API server sent, 0 when it sent none.
+    `repeats`: the rule that made it begin in the past, and the version from which its client had asked for it.
     """
 
     call: Call
@@ -43,6 +60,8 @@ class WatchStream:
     opened: float
     events: int = 0
     ended: str = ""
+    refused: int = 0
+    repeats: tuple[Active, int] | None = None
     done: asyncio.Event = field(default_factory=asyncio.Event)
     room: asyncio.Event = field(default_factory=asyncio.Event)
     _rules: Sequence[Active] = ()
@@ -51,17 +70,17 @@ class WatchStream:
     _held: deque[tuple[float, bytes]] = field(default_factory=deque)  # with the time at which each came
     _bytes: int = 0
     _over: bool = False
-    _swapped: bytes | None = None  # waits for its neighbour
+    _swapped: tuple[Any, bytes] | None = None  # waits for its neighbour; what it is about
     _timer: asyncio.TimerHandle | None = None
 
     def begin(self, rules: Sequence[Active]) -> None:
         """The watch is open, and these rules concern it."""
-        self._spent = {active for active in rules if active.rule.action.open_only}
+        self._spent = {active for active in rules if _only_open(active) and self.opened >= active.since}
         self.ruled(rules)
 
     def ruled(self, rules: Sequence[Active]) -> None:
         """These rules concern it from now on."""
-        self._rules = rules
+        self._rules = [active for active in rules if active not in self._spent]
         if not any(active.do == REORDER for active in rules):
             self._let_go()
         self._flush()
@@ -69,7 +88,10 @@ class WatchStream:
     def feed(self, data: bytes) -> None:
         """Take what the API server sent; a line that is not whole waits for its rest."""
         *lines, self._rest = (self._rest + data).split(b"\n")
-        if not self._rules and not self._held:
+        for line in lines:
+            if line.startswith(_ERROR):
+                self.refused = _code(line)
+        if not self._rules and not self._held and self.repeats is None:
             self._send(lines)
             return
         for line in lines:
@@ -99,17 +121,35 @@ class WatchStream:
         """What becomes of one event."""
         event = _event(line)
         found = [line]
+        self._count_repeat(event)
         for active in self._rules:
-            if active.do in {DROP, DUPLICATE, BOOKMARKS, REORDER} and _is_about(active, event) and active.turn():
+            if active.do in {DROP, DUPLICATE, BOOKMARKS} and _is_about(active, event) and active.turn():
                 if active.do == DUPLICATE:
                     found = [*found, line]
-                elif active.do == REORDER and self._swapped is None:
-                    found, self._swapped = [], line
-                elif active.do != REORDER:
+                else:
                     found = []
-        if found and self._swapped is not None:
-            found, self._swapped = [*found, self._swapped], None
+                    active.harmed.add(self.call)
+        return self._swap(event, found)
+
+    def _swap(self, event: Mapping[str, Any], found: list[bytes]) -> list[bytes]:
+        """Let two neighbours change places, where a rule wants it and they are about different objects."""
+        if self._swapped is not None and found:
+            (what, first), self._swapped = self._swapped, None
+            return [first, *found] if _object(event) in {what, _NO_OBJECT} else [*found, first]
+        for active in self._rules:
+            if active.do == REORDER and found and _is_about(active, event) and active.turn():
+                self._swapped = (_object(event), b"\n".join(found))
+                return []
         return found
+
+    def _count_repeat(self, event: Mapping[str, Any]) -> None:
+        if self.repeats is None:
+            return
+        active, asked = self.repeats
+        if _version(event) <= asked:
+            active.acted += 1
+        else:
+            self.repeats = None
 
     def _hold(self, line: bytes) -> None:
         self._held.append((asyncio.get_running_loop().time(), line))
@@ -121,7 +161,7 @@ class WatchStream:
     def _let_go(self) -> None:
         """No neighbour is awaited any longer."""
         if self._swapped is not None:
-            self._hold(self._swapped)
+            self._hold(self._swapped[1])
             self._swapped = None
 
     def _flush(self) -> None:
@@ -147,7 +187,7 @@ class WatchStream:
 
     def _breaks_off(self, active: Active, now: float) -> float | None:
         """End the watch if this rule wants it now; otherwise the time at which it will."""
-        if active.do not in {CLOSE, ERROR} or active in self._spent or self.done.is_set():
+        if active.do not in {CLOSE, ERROR, GONE} or active in self._spent or self.done.is_set():
             return None
         due = self.opened + active.rule.action.after_s
         if due > now:
@@ -157,6 +197,8 @@ class WatchStream:
             if active.do == ERROR:
                 self.events += 1
                 self.send(error_event(active.rule.action.status, self.call))
+            if active.do == GONE:
+                active.owed.add(collection(self.call))
             self.end(RULE)
         return None
 
@@ -187,6 +229,32 @@ def _event(line: bytes) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return event if isinstance(event, dict) else {}
+
+
+def _only_open(active: Active) -> bool:
+    return active.do == GONE or active.rule.action.open_only
+
+
+def _meta(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    item = event.get("object")
+    meta = item.get("metadata") if isinstance(item, dict) else None
+    return meta if isinstance(meta, dict) else {}
+
+
+def _object(event: Mapping[str, Any]) -> tuple[Any, Any]:
+    meta = _meta(event)
+    return meta.get("namespace", ""), meta.get("name", "")
+
+
+def _version(event: Mapping[str, Any]) -> int:
+    found = str(_meta(event).get("resourceVersion", ""))
+    return int(found) if found.isdigit() else 0
+
+
+def _code(line: bytes) -> int:
+    item = _event(line).get("object")
+    code = item.get("code") if isinstance(item, dict) else None
+    return code if isinstance(code, int) else 0
 
 
 def _is_about(active: Active, event: Mapping[str, Any]) -> bool:

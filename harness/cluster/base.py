@@ -106,7 +106,7 @@ class Cluster(Protocol):
         ...
 
     async def api_stats(self) -> Mapping[str, Any]:
-        """{"rules": {id: {"met", "acted"}}, "watches": {resource: open}, "refused": by the API server, …}: evidence."""
+        """{"rules": {id: {"met", "acted"}}, "watches": {resource: open}, "refused": [by the API server], …}."""
         ...
 
     def versions(self) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.cluster.apicalls import Call
+    from harness.cluster.apirules import Active
     from harness.cluster.apiwatch import WatchStream
 
 KEPT_MOST = 100_000
@@ -20,7 +21,8 @@ KEPT_MOST = 100_000
 class Record:
     """One call. Times are monotonic seconds, as every process of this machine reads them.
 
-    `status`: 0 while or where there was no answer; `answered`: when its head came; `rule`: the rule that acted on it.
+    `status`: 0 while or where there was no answer; `answered`: when its head came; `rule`: the rule that acted on it;
+    `made_up`: the answer is the rule's own; `moved`: the rule that moved it into the past.
     """
 
     call: Call
@@ -30,6 +32,15 @@ class Record:
     finished: float | None = None
     rule: str = ""
     watch: WatchStream | None = None
+    made_up: bool = False
+    moved: Active | None = None
+
+    @property
+    def refused(self) -> int:
+        """The status by which the API server itself refused it, a watch also by an ERROR event; 0 when it did not."""
+        if self.watch is not None:
+            return self.watch.refused
+        return self.status if self.status >= HTTPStatus.BAD_REQUEST and not self.made_up else 0
 
     def answer(self, status: int) -> None:
         """An answer has begun."""
@@ -38,8 +49,8 @@ class Record:
     def as_json(self) -> dict[str, Any]:
         """{"began", "finished" (None: still open), "status", "latency_s", "rule", the call's fields}.
 
-        The latency of a watch is that of its head, of any other call that of its last byte. A watch has `events` and
-        `ended` ("": still open, else server, client or rule) too.
+        The latency of a watch is that of its head, of any other call that of its last byte. A watch has `events`,
+        `ended` ("": still open, else server, client or rule) and `error` (the code of the server's ERROR event) too.
         """
         now = time.monotonic()
         body = {
@@ -57,6 +68,7 @@ class Record:
             "latency_s": round(head - self.began, 6),
             "events": self.watch.events,
             "ended": self.watch.ended,
+            "error": self.watch.refused,
         }
 
 
@@ -79,8 +91,8 @@ class Calls:
         """It is over."""
         record.finished = time.monotonic()
         self._open.discard(record)
-        if record.status >= HTTPStatus.BAD_REQUEST and not record.rule:
-            self._refused[record.call.verb, record.call.resource, record.call.subresource, record.status] += 1
+        if record.refused:
+            self._refused[record.call.verb, record.call.resource, record.call.subresource, record.refused] += 1
         if len(self._ended) == KEPT_MOST:
             self._ended.popleft()
             self.lost += 1

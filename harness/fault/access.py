@@ -1,31 +1,35 @@
-"""Harm to the operator's requests: refused, not answered, late, cut off or answered with nonsense, by the API proxy.
+"""Harm to the operator's requests, by the API proxy: refused, reset, not answered, late, cut off, or answered wrongly.
 
-The API server itself is well, and everybody else sees it so. A fault of `verb` "" or "list" also ends the open watches
-of what it is about with 410 Gone, or the operator would have no reason to ask.
+The API server itself is well, and everybody else sees it so. An operator whose watches are open has no reason to ask:
+so those of what a fault is about end in order first. Where lists are harmed, whoever takes one up is answered 410 Gone
+once, and has to list; where everything is, or watches are, taking it up is harmed itself.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from harness.cluster.apicalls import CONNECT, CREATE, GET, LIST, PATCH, WATCH
-from harness.cluster.apirules import CLOSE, DELAY, ERROR, GARBAGE, HANG, STATUS, TRUNCATE, Action, Match
+from harness.cluster.apirules import CLOSE, DELAY, GARBAGE, GONE, HANG, RESET, STATUS, TRUNCATE, Action, Match
 from harness.fault import base, rules
-from harness.fault.base import API, DISCOVERY, LABELLING, State, World
+from harness.fault.base import API, DISCOVERY, LABELLING, OPERATOR, State, World, start_if_left_dead, start_operator
 
 _SEEN = frozenset({"", "nodes", "pods"})
 """The resources without which an operator does not see the cluster; "" is all of them."""
 
-_GONE = Action(ERROR, status=410, open_only=True)
+_NEEDED = ("nodes", "pods")
 
 
-def taken(verb: str, resource: str, subresource: str = "") -> tuple[str, ...]:
-    """What an operator cannot do whose requests of that kind fail, as `affects` says it."""
+def taken(verb: str, resource: str, subresource: str = "", *, some: bool = False) -> tuple[str, ...]:
+    """What an operator cannot do whose requests of that kind fail, as `affects` says it.
+
+    `some`: only those about some namespace or object do, which takes the sight of a whole collection from nobody.
+    """
     found: list[str] = []
-    if resource in _SEEN and not subresource and verb in {"", LIST}:
+    if resource in _SEEN and not subresource and not some and verb in {"", LIST}:
         found.append(API)
-    if resource in _SEEN and not subresource and verb in {WATCH, GET}:
+    if resource in _SEEN and not subresource and not some and verb in {WATCH, GET}:
         found.append(base.WATCH)
     if resource in {"", "pods"} and verb in {"", CREATE, CONNECT} and subresource in {"", "proxy"}:
         found.append(DISCOVERY)
@@ -36,27 +40,41 @@ def taken(verb: str, resource: str, subresource: str = "") -> tuple[str, ...]:
 
 def asking(match: Match) -> list[tuple[Match, Action]]:
     """What makes an operator whose watches are open send such requests: no list without the end of a watch."""
-    watches = Match(verb=WATCH, resource=match.resource, namespace=match.namespace)
-    if match.verb in {"", LIST} and not match.subresource:
-        return [(watches, _GONE)]
-    return [(watches, Action(CLOSE, open_only=True))] if match.verb == WATCH else []
+    if match.subresource:
+        return []
+    watches = replace(match, verb=WATCH)
+    if match.verb == LIST:
+        return [(watches, Action(GONE))]
+    return [(watches, Action(CLOSE, open_only=True))] if match.verb in {"", WATCH} else []
 
 
-def asked(verb: str, resource: str, subresource: str = "") -> str:
+def asked(match: Match) -> str:
     """The requests in words."""
-    what = "/".join(part for part in (resource or "anything", subresource) if part)
-    return f"{verb or 'any request for'} {what}"
+    what = "/".join(part for part in (match.resource or "anything", match.subresource) if part)
+    whose = "/".join(part for part in (match.namespace, match.name) if part)
+    return f"{match.verb or 'any request for'} {what} {whose}".rstrip()
 
 
-def _planned(world: World, kind: str, match: Match, action: Action) -> State:
-    """The state of a fault on requests, with what makes the operator ask."""
-    said = asked(match.verb, match.resource, match.subresource)
-    return rules.planned(world, kind, said, (match, action), *asking(match))
+def _planned(world: World, kind: str, match: Match, action: Action, *, skip: int = 0, calls: int = 0) -> State:
+    """The state of a fault on requests, with what makes the operator ask.
+
+    A fault on requests for anything has bitten when nodes and pods were among them: nobody misses a list of namespaces.
+    """
+    of_all = match.verb in {"", LIST, WATCH} and match == Match(match.verb) and not (skip or calls)
+    steps = [(replace(match, resource=resource), action) for resource in (_NEEDED if of_all else ())]
+    steps += [(match, action), *asking(match)]
+    needed = len(_NEEDED) if of_all else 1
+    return rules.planned(world, kind, asked(match), *steps, needed=needed, skip=skip, times=calls)
 
 
 @dataclass(frozen=True, slots=True)
 class ApiRefuses:
-    """Requests of a kind ("" is any) are answered with `status`, a metav1.Status and, above 0, Retry-After."""
+    """Requests of a kind ("" is any) are answered with `status`, a metav1.Status and, above 0, Retry-After.
+
+    `namespace`, `name`: only those about that namespace, or that object. The first `skip` of them are let pass, and no
+    more than `calls` are refused (0: no limit). `restart_operator`: the operator is killed and started again, so that
+    it meets this at its start.
+    """
 
     verb: str = ""
     resource: str = ""
@@ -64,29 +82,43 @@ class ApiRefuses:
     retry_after_s: int = 0
     for_s: float = 5.0
     subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+    skip: int = 0
+    calls: int = 0
+    restart_operator: bool = False
     kind: ClassVar[str] = "api-refuses"
 
     @property
     def affects(self) -> tuple[str, ...]:
-        """What those requests are needed for."""
-        return taken(self.verb, self.resource, self.subresource)
+        """What those requests are needed for; a restarted operator has nothing to report at first."""
+        some = bool(self.namespace or self.name)
+        found = taken(self.verb, self.resource, self.subresource, some=some)
+        return (*found, OPERATOR) if self.restart_operator else found
 
     async def prepare(self, world: World) -> State:
         """The rule, and what makes the operator meet it."""
-        match = Match(self.verb, self.resource, self.subresource)
-        return _planned(world, self.kind, match, Action(STATUS, status=self.status, retry_after_s=self.retry_after_s))
+        match = Match(self.verb, self.resource, self.subresource, self.namespace, self.name)
+        action = Action(STATUS, status=self.status, retry_after_s=self.retry_after_s)
+        return _planned(world, self.kind, match, action, skip=self.skip, calls=self.calls)
 
     async def inject(self, world: World, state: State) -> None:
-        """Put it in force."""
+        """Put it in force; restart the operator."""
+        if self.restart_operator:
+            await world.operator.kill()
         await rules.put(world, state)
+        if self.restart_operator:
+            await start_operator(world, state)
 
     async def bitten(self, world: World, state: State) -> str:
         """The proxy has refused."""
         return await rules.acted(world, state, f"times {self.status} was answered ({state['target']})")
 
     async def heal(self, world: World, state: State) -> None:
-        """Lift it."""
+        """Lift it; start the operator where it was left dead."""
         await rules.lift(world, state)
+        if self.restart_operator:
+            await start_if_left_dead(world, state)
 
     async def healed(self, world: World, state: State) -> None:
         """Nothing is awaited: the API server was never ill."""
@@ -127,6 +159,40 @@ class ApiHangs:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiResets:
+    """Requests of a kind get no answer: their connections are reset, for `for_s` seconds."""
+
+    verb: str = LIST
+    resource: str = "nodes"
+    for_s: float = 5.0
+    kind: ClassVar[str] = "api-resets"
+
+    @property
+    def affects(self) -> tuple[str, ...]:
+        """What those requests are needed for."""
+        return taken(self.verb, self.resource)
+
+    async def prepare(self, world: World) -> State:
+        """The rule, and what makes the operator meet it."""
+        return _planned(world, self.kind, Match(self.verb, self.resource), Action(RESET))
+
+    async def inject(self, world: World, state: State) -> None:
+        """Put it in force."""
+        await rules.put(world, state)
+
+    async def bitten(self, world: World, state: State) -> str:
+        """The proxy has reset a connection."""
+        return await rules.acted(world, state, f"connections were reset ({state['target']})")
+
+    async def heal(self, world: World, state: State) -> None:
+        """Lift it."""
+        await rules.lift(world, state)
+
+    async def healed(self, world: World, state: State) -> None:
+        """Nothing is awaited: the API server was never ill."""
+
+
+@dataclass(frozen=True, slots=True)
 class ApiSlow:
     """Requests are passed on `delay_s` later. Open watches go on, so it excuses nothing."""
 
@@ -140,7 +206,7 @@ class ApiSlow:
     async def prepare(self, world: World) -> State:
         """The rule."""
         step = (Match(self.verb, self.resource), Action(DELAY, delay_s=self.delay_s))
-        return rules.planned(world, self.kind, asked(self.verb, self.resource), step)
+        return rules.planned(world, self.kind, asked(step[0]), step)
 
     async def inject(self, world: World, state: State) -> None:
         """Put it in force."""

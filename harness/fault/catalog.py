@@ -12,7 +12,7 @@ from harness.cluster.egress import FAULTY
 from harness.cluster.hardware import NodeProfile
 from harness.cluster.sidecar import REGISTRY_FAULTY
 from harness.errors import UsageError
-from harness.fault.access import ApiGarbage, ApiHangs, ApiRefuses, ApiSlow, ApiTruncates
+from harness.fault.access import ApiGarbage, ApiHangs, ApiRefuses, ApiResets, ApiSlow, ApiTruncates
 from harness.fault.apiserver import ApiServerHung, ApiServerKilled
 from harness.fault.clients import DEAF, DRIP, HalfOpenStreams, HugeHeaders, IdleConnections, SlowClients
 from harness.fault.config import BROKEN, ConfigBroken, ConfigChanged, ConfigDeleted
@@ -55,8 +55,18 @@ from harness.fault.server import ServerKilled, ServerPaused
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
 from harness.fault.starved import OperatorStarved
 from harness.fault.strangers import ForeignPod, LeftoverPods
+from harness.fault.timetravel import ListsFromThePast, VersionExpired, WatchesFromThePast
 from harness.fault.together import Together, parts
-from harness.fault.watch import WatchDropsEvents, WatchDuplicates, WatchError, WatchesClosed, WatchFrozen
+from harness.fault.watch import (
+    WatchBookmarksOnly,
+    WatchDelayed,
+    WatchDropsEvents,
+    WatchDuplicates,
+    WatchError,
+    WatchesClosed,
+    WatchFrozen,
+    WatchReorders,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -74,8 +84,9 @@ KINDS: Mapping[str, type[Any]] = {
         DatastoreStopped, DatastoreSlowed, LeaderLost, SpaceExhausted, Compacted, ConnectionsExhausted, SqlReadOnly,
         LeaderMoved, MemberKilled, MemberPaused, MemberPartitioned, MemberSlowed, MemberReplaced, QuorumLost,
         ServerKilled, ServerPaused, Together,
-        ApiRefuses, ApiHangs, ApiSlow, ApiTruncates, ApiGarbage,
+        ApiRefuses, ApiResets, ApiHangs, ApiSlow, ApiTruncates, ApiGarbage,
         WatchesClosed, WatchError, WatchFrozen, WatchDropsEvents, WatchDuplicates,
+        WatchBookmarksOnly, WatchDelayed, WatchReorders, ListsFromThePast, WatchesFromThePast, VersionExpired,
         OperatorPaused, OperatorTerminated, OperatorInterrupted, FilesLimited, ProcessorStarved,
         SlowClients, IdleConnections, HalfOpenStreams, HugeHeaders,
         RightsRevoked, AdmissionDenies, QuotaExhausted, ServiceAccountMissing, NamespaceRecreated, OperatorStarved,
@@ -97,7 +108,7 @@ WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "server-paused": {"which": ("leader", "server-1", "server-2", "server-3")},
     "node-flaps": {"what": FLAPPING},
     "node-tainted": {"effect": EFFECTS},
-    **dict.fromkeys(("api-refuses", "api-hangs", "api-slow", "api-truncates", "api-garbage"), _ANY_VERB),
+    **dict.fromkeys(("api-refuses", "api-resets", "api-hangs", "api-slow", "api-truncates", "api-garbage"), _ANY_VERB),
     "port-taken": {"port": ("rest", "grpc"), "restart": ("kill", "interrupt"), "family": ("ipv4", "both")},
     "slow-clients": {"how": (DRIP, DEAF)},
     "rights-revoked": {"verb": ("", *RIGHTS), "resource": ("", *RESOURCES)},
@@ -125,9 +136,11 @@ RELAYED = frozenset({"datastore-slowed", "member-partitioned", "member-slowed"})
 """The faults that need a relay before the datastore or within it, by kind."""
 
 PROXIED = frozenset({
-    "api-refuses", "api-hangs", "api-slow", "api-truncates", "api-garbage",
+    "api-refuses", "api-resets", "api-hangs", "api-slow", "api-truncates", "api-garbage",
     "watches-closed", "watch-error", "watch-frozen", "watch-drops-events", "watch-duplicates",
     "rights-revoked", "admission-denies", "quota-exhausted", "service-account-missing", "operator-starved",
+    "watch-bookmarks-only", "watch-delayed", "watch-reorders",
+    "lists-from-the-past", "watches-from-the-past", "version-expired",
 })  # fmt: skip
 """The faults that need the API proxy between operator and API server, by kind."""
 
@@ -147,7 +160,7 @@ LONGEST_DELAY_S = 30.0
 """Beyond that, what is slow is away."""
 
 RANGES: Mapping[str, tuple[float, float]] = {
-    **dict.fromkeys(("delay_s", "after_s"), (0.0, LONGEST_DELAY_S)),
+    **dict.fromkeys(("delay_s", "after_s", "age_s"), (0.0, LONGEST_DELAY_S)),
     "for_s": (0.0, LONGEST_S),
     "count": (1, 5000),
     "size_kib": (1, 65536),
@@ -156,6 +169,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "status": (400, 599),
     "code": (400, 599),
     "retry_after_s": (0, 60),
+    **dict.fromkeys(("skip", "calls"), (0, 1000)),
     "after_bytes": (0, 1 << 30),
 }
 """The least and the most of parameters that are numbers, by name; where the least is whole, all are."""

@@ -66,8 +66,8 @@ class RightsRevoked:
         lost = split(role.get("rules") or (), self.verb, self.resource)[1]
         if not lost:
             raise FaultError(f"{self.kind}: the operator has no such right now", hint="another fault may have taken it")
-        said = f"the right to {access.asked(self.verb, self.resource)}"
         match = self._asked
+        said = f"the right to {self.verb or 'do anything with'} {self.resource or 'anything'}"
         state = await refused.planned(world, self.kind, said, (match, FORBIDDEN), *access.asking(match))
         return {**state, "lost": lost}
 

@@ -9,9 +9,22 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from harness.cluster import apicalls
-from harness.cluster.apirules import CLOSE, DROP, DUPLICATE, ERROR, FREEZE, Action, ApiRule, Match
+from harness.cluster.apirules import (
+    BOOKMARKS,
+    CLOSE,
+    DROP,
+    DUPLICATE,
+    ERROR,
+    FREEZE,
+    LATE,
+    REORDER,
+    Action,
+    Match,
+)
 from harness.fault import rules
 from harness.fault.base import WATCH, State, World
+
+_HARDLY_LATE_S = 2.0
 
 
 def _planned(world: World, kind: str, resource: str, action: Action) -> State:
@@ -115,8 +128,8 @@ class WatchFrozen:
 class WatchDropsEvents:
     """Events of these `types` (all but bookmarks, when none is given) are lost for `for_s` seconds.
 
-    Then the open watches are ended with 410 Gone, as an API server does that finds its cache incomplete: what was
-    lost cannot be learned but from a new list.
+    Then those watches are gone: they end in order, and taking one up is answered 410, once. What was lost cannot be
+    learned but from a new list.
     """
 
     resource: str = "pods"
@@ -138,12 +151,113 @@ class WatchDropsEvents:
         return await rules.acted(world, state, f"events were lost ({state['target']})")
 
     async def heal(self, world: World, state: State) -> None:
-        """Lift it, and tell the operator that it missed something."""
+        """Tell the operator that it missed something, and lift it."""
+        await rules.gone(world, state)
         await rules.lift(world, state)
-        (body,) = state["rules"]
-        gone = ApiRule(f"{body['id']}-gone", Match(**body["match"]), Action(ERROR, status=410, open_only=True))
-        await world.cluster.set_api_rule(gone)
-        await world.cluster.clear_api_rule(gone.id)
+
+    async def healed(self, world: World, state: State) -> None:
+        """Nothing is awaited: the API server was never ill."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchBookmarksOnly:
+    """Watches bring bookmarks and nothing else for `for_s` seconds; what they should have brought is lost.
+
+    Bookmarks move the version from which a watch is taken up beyond what was lost. So those watches are gone then: they
+    end in order, and taking one up is answered 410, once.
+    """
+
+    resource: str = ""
+    for_s: float = 8.0
+    kind: ClassVar[str] = "watch-bookmarks-only"
+    affects: ClassVar[tuple[str, ...]] = (WATCH,)
+
+    async def prepare(self, world: World) -> State:
+        """The rule."""
+        return _planned(world, self.kind, self.resource, Action(BOOKMARKS))
+
+    async def inject(self, world: World, state: State) -> None:
+        """Put it in force."""
+        await rules.put(world, state)
+
+    async def bitten(self, world: World, state: State) -> str:
+        """The proxy has lost an event."""
+        return await rules.acted(world, state, f"events were lost, bookmarks apart ({state['target']})")
+
+    async def heal(self, world: World, state: State) -> None:
+        """Tell the operator that it missed something, and lift it."""
+        await rules.gone(world, state)
+        await rules.lift(world, state)
+
+    async def healed(self, world: World, state: State) -> None:
+        """Nothing is awaited: the API server was never ill."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchDelayed:
+    """Every event comes `delay_s` later for `for_s` seconds, in order; then what is still held back comes at once.
+
+    Up to 2 s nothing is excused: TRUTH-1 to TRUTH-3 give 5 s, and that is what they are for.
+    """
+
+    delay_s: float = 2.0
+    resource: str = ""
+    for_s: float = 8.0
+    kind: ClassVar[str] = "watch-delayed"
+
+    @property
+    def affects(self) -> tuple[str, ...]:
+        """A long delay leaves the operator no time of its own."""
+        return (WATCH,) if self.delay_s > _HARDLY_LATE_S else ()
+
+    async def prepare(self, world: World) -> State:
+        """The rule."""
+        return _planned(world, self.kind, self.resource, Action(LATE, delay_s=self.delay_s))
+
+    async def inject(self, world: World, state: State) -> None:
+        """Put it in force."""
+        await rules.put(world, state)
+
+    async def bitten(self, world: World, state: State) -> str:
+        """The proxy has held an event back."""
+        return await rules.acted(world, state, f"events came {self.delay_s:g} s later ({state['target']})")
+
+    async def heal(self, world: World, state: State) -> None:
+        """Lift it: everything flows."""
+        await rules.lift(world, state)
+
+    async def healed(self, world: World, state: State) -> None:
+        """Nothing is awaited: what was held back is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchReorders:
+    """Of two neighbouring events the second comes first, for `for_s` seconds, where they are about different objects.
+
+    Events of one object keep their order: of two states of one object no client can tell the later one. An event waits
+    for its neighbour, so it may be late.
+    """
+
+    resource: str = ""
+    for_s: float = 8.0
+    kind: ClassVar[str] = "watch-reorders"
+    affects: ClassVar[tuple[str, ...]] = (WATCH,)
+
+    async def prepare(self, world: World) -> State:
+        """The rule."""
+        return _planned(world, self.kind, self.resource, Action(REORDER))
+
+    async def inject(self, world: World, state: State) -> None:
+        """Put it in force."""
+        await rules.put(world, state)
+
+    async def bitten(self, world: World, state: State) -> str:
+        """The proxy has made an event wait for the next."""
+        return await rules.acted(world, state, f"events came after the next ({state['target']})")
+
+    async def heal(self, world: World, state: State) -> None:
+        """Lift it: what waits comes at once."""
+        await rules.lift(world, state)
 
     async def healed(self, world: World, state: State) -> None:
         """Nothing is awaited: the API server was never ill."""

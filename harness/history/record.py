@@ -31,9 +31,10 @@ fault      `fault` (kind), `id` (one per injection), `phase` inject | injected |
 `affects`
            (see `harness.fault.base.Affects`), `bit` (bool, on `injected`), `evidence` (text)
 api-call   what the operator asked of the API server, where it goes through the API proxy, written when it was over:
-           `verb`, `group`, `resource`, `subresource`, `namespace`, `name`, `t0` (request arrived), `status` (0: no
-           answer), `latency_s`, `rule` (the proxy's rule that acted on it, or ""); of a watch also `events` (sent) and
-           `ended` server | client | rule | "" (still open at the end), and `latency_s` is that of its head
+           `verb`, `group`, `resource`, `subresource`, `namespace`, `name`, `selector` and `version` (of lists and
+           watches), `t0` (request arrived), `status` (0: no answer), `latency_s`, `rule` (the proxy's rule that acted
+           on it, or ""); of a watch also `events` (sent), `ended` server | client | rule | "" (still open at the end),
+           `error` (the code of the API server's ERROR event, or 0), and `latency_s` is that of its head
 op         traffic: `op`, `id`, `phase` invoke | ok | fail | info (info: indeterminate), `object`, `detail`
 mark       `mark`: cluster (`detail`: which datastore) | gate |
             gate-passed | gate-failed | traffic-begin | traffic-end | final-heal | converged |

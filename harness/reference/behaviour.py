@@ -105,20 +105,21 @@ class Behaviour:
 
     Reflectors: `resync`, `resumes_watches` (as client-go does; the correct one lists anew), `on_gone` (what comes
     between a watch that brought 410 and the loss of sight), `forbidden_is_empty` (a list that is refused),
-    `on_missed_deletion`, `on_error_event`, `forget_node`, `merge_node`, `decode_pod`, `pod_identity`. Sums: `counts`,
-    `ledger`. Nodes: `reportable`. Hardware: `recreate_pod`, `retries_pods` (that were refused), `reported_registry`,
-    `reported_gpu`. Labels: `labels_nodes`, `retries_labels` (that were refused), `label_patch`. Serving:
-    `inventory_while_away`, `inventory_while_refused` (the API server answers 5xx), `inventory_while_reconnecting` (a
-    watch was lost, and the API server answers), `document_while_away`, `rest_waits_while_away`, `rest_takes_turns`,
-    `stream_sends_at_most` (snapshots; 0 for no limit), `always_healthy`, `retries_ports`. Configuration
-    file: `config_reader` (the way to its text), `on_bad_config` (says so, and what is in force from then on; None: what
-    was).
+    `watches_from_list`, `on_missed_deletion`, `on_error_event`, `forget_node`, `merge_node`, `decode_pod`,
+    `pod_identity`. Sums: `counts`, `ledger`. Nodes: `reportable`. Hardware: `recreate_pod`, `retries_pods` (that were
+    refused), `reported_registry`, `reported_gpu`. Labels: `labels_nodes`, `retries_labels` (that were refused),
+    `label_patch`. Serving: `inventory_while_away`, `inventory_while_refused` (the API server answers 5xx),
+    `inventory_while_reconnecting` (a watch was lost, and the API server answers), `document_while_away`,
+    `rest_waits_while_away`, `rest_takes_turns`, `stream_sends_at_most` (snapshots; 0 for no limit), `always_healthy`,
+    `retries_ports`. Configuration file: `config_reader` (the way to its text), `on_bad_config` (says so, and what is in
+    force from then on; None: what was).
     """
 
     resync: Callable[[], Awaitable[None]] = at_once
     resumes_watches: bool = False
     on_gone: Callable[[], Awaitable[None]] = at_once
     forbidden_is_empty: bool = False
+    watches_from_list: bool = True
     on_missed_deletion: Callable[[str], None] = nothing
     on_error_event: Callable[[Any], None] = nothing
     forget_node: bool = True

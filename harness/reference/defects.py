@@ -343,6 +343,13 @@ DEFECTS: Mapping[str, Defect] = {
             _but(on_gone=_never),
         ),
         Defect(
+            "watches-from-now",
+            "A watch begins now, not where the list ended, so what happened in between is never learned: nothing while "
+            "lists are fresh, seconds where they are told by a server that lags behind.",
+            ("RECOVER-1",),
+            _but(watches_from_list=False),
+        ),
+        Defect(
             "dies-on-missed-deletion",
             "The process dies with a traceback when a late list shows that an object vanished without a DELETE event.",
             ("SURVIVE-1", "RECOVER-1"),

@@ -47,9 +47,16 @@ class KubeClient:
         if self._session is not None:
             await self._session.close()
 
-    async def list_page(self, path: str, token: str = "") -> tuple[list[Any], str, str]:
-        """One page of a list: items, resourceVersion, and the token of the next page (empty on the last)."""
-        params = {"limit": str(_PAGE_ITEMS)} | ({"continue": token} if token else {})
+    async def list_page(self, path: str, token: str = "", *, version: str = "") -> tuple[list[Any], str, str]:
+        """One page of a list: items, resourceVersion, and the token of the next page (empty on the last).
+
+        `version`: the list need not be newer than that ("": it is the latest); a page that follows is of the same list.
+        """
+        params = {"limit": str(_PAGE_ITEMS)}
+        if token:
+            params["continue"] = token
+        elif version:
+            params["resourceVersion"] = version
         body = await self._json("GET", path, params=params, deadline_s=_PAGE_S)
         try:
             meta = body["metadata"]

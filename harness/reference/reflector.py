@@ -32,6 +32,8 @@ _WATCH_S = (30, 40)
 # After a mirror has been current for so long, the next failure is a new one and retries start fast again.
 _SETTLED_S = 5.0
 _FORBIDDEN, _GONE = 403, 410
+# Who knows nothing yet takes any list that was ever true, as informers do: the watch from there on brings the rest.
+_ANY = "0"
 _NO_OBJECT = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
@@ -65,7 +67,8 @@ class Reflector(Generic[T]):
     `resync` decides what happens after a broken watch; it returns when the collection may be listed again (at once,
     except in a saboteur). `resumes`: a broken watch is taken up where it ended (in a saboteur only). `on_gone`: awaited
     when a watch brought 410, before anything follows from it. `forbidden_is_empty`: a list that is refused for want of
-    rights is taken for one of nothing (in a saboteur only).
+    rights is taken for one of nothing (in a saboteur only). `from_list`: a watch begins where the list ended (but in a
+    saboteur).
     """
 
     name: str
@@ -79,6 +82,7 @@ class Reflector(Generic[T]):
     resumes: bool = False
     on_gone: Callable[[], Awaitable[None]] = at_once
     forbidden_is_empty: bool = False
+    from_list: bool = True
     _scope: asyncio.Timeout | None = None
     _said: str = ""
 
@@ -91,10 +95,10 @@ class Reflector(Generic[T]):
             try:
                 if not first:
                     await self.resync()
-                version = await self._list()
+                version = await self._list(at_least=_ANY if first else "")
                 first, current_since = False, clock.time()
                 self.sight.seen(self.name)
-                await self._watch(version)
+                await self._watch(version if self.from_list else "")
             except ClusterError as exc:
                 self.sight.lost(self.name)
                 self._say(exc.what)
@@ -114,8 +118,8 @@ class Reflector(Generic[T]):
             self._said = what
             LOG.warning("%s: %s", self.name, what)
 
-    async def _list(self) -> str:
-        """Replace everything; returns the version to watch from.
+    async def _list(self, *, at_least: str = "") -> str:
+        """Replace everything; returns the version to watch from. `at_least`: how old it may be ("": the latest).
 
         One object that is none spoils the whole list: leaving it out would report something unknown as gone.
         """
@@ -123,7 +127,7 @@ class Reflector(Generic[T]):
         token = ""
         while True:
             try:
-                page, version, token = await self.client.list_page(self.path, token)
+                page, version, token = await self.client.list_page(self.path, token, version=at_least)
             except ApiError as exc:
                 if self.forbidden_is_empty and exc.status == _FORBIDDEN:
                     self.mirror.replace(())

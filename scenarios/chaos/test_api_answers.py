@@ -1,10 +1,11 @@
 """Requests are refused, cut off, kept waiting or answered with nonsense (AVAIL-1, AVAIL-2, RECOVER-1, SURVIVE-1).
 
-Only the operator's requests are harmed, by a proxy before the API server, and its watches end with 410 first, so that
-it has to list: all of it is throttled (429 with Retry-After), lists of pods are forbidden or break off in the middle,
-lists of nodes hang or are no JSON. Meanwhile the last known inventory or an error is served, and within RECOVER-1's
-15 s after the heal all is true. Answers that are 2 s late, under the API timeout of 3 s, excuse nothing: watches go
-on, and TRUTH-1 and TRUTH-3 keep their 5 s.
+Only the operator's requests are harmed, by a proxy before the API server, and its watches end in order first; where
+lists are harmed, taking one up is answered 410, so that it has to list. All of it is throttled (429 with Retry-
+After), lists of pods are forbidden or break off in the middle, lists of nodes hang, are no JSON, or their connections
+are reset. Meanwhile the last known inventory or an error is served, and within RECOVER-1's 15 s after the heal all is
+true. Answers that are 2 s late, under the API timeout of 3 s, excuse nothing: watches go on, and TRUTH-1 and TRUTH-3
+keep their 5 s.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ CASES = tuple(
         ("throttled", faults.ApiRefuses(status=429, retry_after_s=1)),
         ("pods-forbidden", faults.ApiRefuses("list", "pods", status=403)),
         ("pods-cut-off", faults.ApiTruncates("list", "pods", after_bytes=2000)),
+        ("nodes-reset", faults.ApiResets("list", "nodes")),
         ("nodes-hang", faults.ApiHangs("list", "nodes", for_s=6.0)),
         ("nodes-nonsense", faults.ApiGarbage("list", "nodes")),
     )

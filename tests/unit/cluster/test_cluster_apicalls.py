@@ -19,14 +19,25 @@ NODES, PODS, POD = "/api/v1/nodes", "/api/v1/namespaces/ns/pods", "/api/v1/names
         ("GET", NODES, Call("list", "", "nodes")),
         ("GET", f"{NODES}?limit=1", Call("list", "", "nodes")),
         ("HEAD", f"{NODES}/n", Call("get", "", "nodes", name="n")),
-        ("GET", f"{NODES}?watch=true&resourceVersion=5", Call("watch", "", "nodes")),
+        ("GET", f"{NODES}?watch=true&resourceVersion=5", Call("watch", "", "nodes", version="5")),
+        ("GET", f"{NODES}?watch=1&resourceVersion=5&sendInitialEvents=true", Call("watch", "", "nodes")),
+        ("GET", f"{NODES}?resourceVersion=0&limit=500", Call("list", "", "nodes", version="0")),
+        ("GET", f"{NODES}?resourceVersion=7&resourceVersionMatch=Exact", Call("list", "", "nodes")),
+        ("GET", f"{NODES}?resourceVersion=7&continue=abc", Call("list", "", "nodes")),
+        ("GET", f"{NODES}/n?resourceVersion=7", Call("get", "", "nodes", name="n")),
         ("GET", f"{NODES}?watch=1", Call("watch", "", "nodes")),
         ("GET", f"{NODES}?watch", Call("watch", "", "nodes")),
         ("GET", f"{NODES}?watch=false", Call("list", "", "nodes")),
         ("GET", f"{NODES}?watch=0", Call("list", "", "nodes")),
         ("GET", f"{NODES}/n?watch=true", Call("get", "", "nodes", name="n")),
-        ("GET", f"{NODES}?fieldSelector=metadata.name%3Dn&watch=1", Call("watch", "", "nodes", name="n")),
-        ("GET", "/api/v1/pods?fieldSelector=spec.nodeName=n", Call("list", "", "pods")),
+        (
+            "GET", f"{NODES}?fieldSelector=metadata.name%3Dn&watch=1",
+            Call("watch", "", "nodes", name="n", selector="fieldSelector=metadata.name=n"),
+        ),
+        (
+            "GET", "/api/v1/pods?labelSelector=a%3Db&fieldSelector=spec.nodeName=n",
+            Call("list", "", "pods", selector="fieldSelector=spec.nodeName=n&labelSelector=a=b"),
+        ),
         ("GET", "/api/v1/watch/nodes", Call("watch", "", "nodes")),
         ("GET", "/api/v1/watch/namespaces/ns/pods", Call("watch", "", "pods", namespace="ns")),
         ("PATCH", f"{NODES}/n", Call("patch", "", "nodes", name="n")),
@@ -61,7 +72,7 @@ NODES, PODS, POD = "/api/v1/nodes", "/api/v1/namespaces/ns/pods", "/api/v1/names
     ],
 )  # fmt: skip
 def test_a_request_line_says_what_is_asked_for(method: str, target: str, call: Call) -> None:
-    """Verb, group, resource, subresource, namespace and name are those that the API server would tell."""
+    """Verb, group, resource, subresource, namespace and name are the API server's; a list may say how old it may be."""
     assert describe(method, target) == call
 
 

@@ -28,6 +28,7 @@ ACTIONS = st.builds(
     after_s=st.floats(0, 30),
     types=st.lists(st.sampled_from(["ADDED", "DELETED"]), max_size=2).map(tuple),
     open_only=st.booleans(),
+    version=st.integers(0).map(str),
 )
 RULES = st.builds(ApiRule, st.text(min_size=1), MATCHES, ACTIONS, st.integers(0, 3), st.integers(0, 3))
 

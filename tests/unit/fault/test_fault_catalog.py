@@ -41,7 +41,7 @@ NEEDED: dict[str, dict[str, Any]] = {
 NO_EXCUSE = {
     "datastore-slowed", "space-exhausted", "compacted", "sql-read-only", "api-slow", "watch-duplicates",
     "slow-clients", "idle-connections", "half-open-streams", "huge-headers",
-    "registry-broken", "config-broken", "config-deleted",
+    "registry-broken", "config-broken", "config-deleted", "watch-delayed",
 }  # fmt: skip
 """Faults under which an operator is expected to go on as if nothing were."""
 
@@ -142,7 +142,7 @@ def test_what_is_done_to_the_configuration_file_needs_one() -> None:
 
 def test_what_is_done_to_requests_and_watches_needs_the_proxy() -> None:
     """So does what the operator is refused by the API server itself: the proxy sees that it has met it."""
-    homes = {f"harness.fault.{name}" for name in ("access", "watch", "rights", "policy", "starved")}
+    homes = {f"harness.fault.{name}" for name in ("access", "watch", "timetravel", "rights", "policy", "starved")}
     found = {kind.kind for kind in catalog.KINDS.values() if kind.__module__ in homes}
 
     assert found - {"namespace-recreated"} == catalog.PROXIED
@@ -184,6 +184,19 @@ def test_broken_discovery_excuses_the_operator_only_when_it_is_restarted() -> No
     """An operator that was not touched has to go on reporting."""
     assert made("discovery-broken").affects == (base.DISCOVERY,)
     assert base.OPERATOR in made("discovery-broken", restart_operator=True).affects
+
+
+def test_a_long_delay_of_events_excuses_that_the_latest_is_not_known() -> None:
+    """A short one does not."""
+    assert made("watch-delayed", delay_s=2.0).affects == ()
+    assert made("watch-delayed", delay_s=6.0).affects == (base.WATCH,)
+
+
+def test_a_refused_start_is_one() -> None:
+    """An operator that is started anew to meet the refusals has nothing to report at first."""
+    assert made("api-refuses", verb="list", resource="nodes", restart_operator=True).affects == (
+        base.API, base.OPERATOR,
+    )  # fmt: skip
 
 
 TWO = catalog.to_json(faults.Together(faults.LeaderMoved(), faults.LeaderMoved()))
@@ -247,6 +260,10 @@ TWO = catalog.to_json(faults.Together(faults.LeaderMoved(), faults.LeaderMoved()
         ({"kind": "api-refuses", "retry_after_s": -1}, "retry_after_s=-1 is out of range"),
         ({"kind": "api-truncates", "after_bytes": True}, "after_bytes=True is out of range"),
         ({"kind": "watch-error", "code": 600}, "code=600 is out of range"),
+        ({"kind": "watch-delayed", "delay_s": 31}, "delay_s=31 is out of range"),
+        ({"kind": "lists-from-the-past", "age_s": -1}, "age_s=-1 is out of range"),
+        ({"kind": "api-refuses", "calls": -1}, "calls=-1 is out of range"),
+        ({"kind": "api-refuses", "skip": 1.5}, "skip=1.5 is out of range"),
         ({"kind": "together"}, "missing 2 required positional arguments: 'first' and 'second'"),
         ({**TWO, "after_s": -1}, "after_s=-1 is out of range"),
         ({**TWO, "after_s": 31}, "after_s=31 is out of range"),

@@ -7,7 +7,7 @@ import json
 import random
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
@@ -30,7 +30,10 @@ BY_RULES = sorted(kind for kind in catalog.PROXIED if catalog.KINDS[kind].__modu
 """Those that rules of the proxy do; the others the API server does, and the proxy sees (`test_fault_rulers`)."""
 
 LIST_NODES, LIST_PODS = Call("list", "", "nodes"), Call("list", "", "pods")
-EVENT = b'{"type": "DELETED", "object": {"metadata": {"name": "p"}}}\n'
+ANY_PODS, WATCH_PODS = Call("list", "", "pods", version="0"), Call("watch", "", "pods", version="45")
+EVENT = b'{"type": "DELETED", "object": {"metadata": {"name": "p", "resourceVersion": "44"}}}\n'
+AGED = {"lists-from-the-past", "watches-from-the-past"}
+LOSING = {"watch-drops-events", "watch-bookmarks-only"}
 
 
 @dataclass
@@ -39,12 +42,45 @@ class Proxy:
 
     proxied: bool = True
     rules: Rules = field(default_factory=Rules)
+    refused: list[dict[str, Any]] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    version: int = 40
+    datastore: str = "no etcd"
     said: bytearray = field(default_factory=bytearray)
     watch: WatchStream | None = None
 
-    def open(self) -> WatchStream:
+    @property
+    def client(self) -> Self:
+        """The harness's own access."""
+        return self
+
+    @property
+    def api_server(self) -> Any:
+        """The API server, which says 410 to watches once it was started again."""
+        child = SimpleNamespace(running=True)
+        return SimpleNamespace(name="kube-apiserver", child=child, stop=self.stop, start=self.start)
+
+    async def get(self, _path: str, *, params: Mapping[str, str]) -> Any:
+        """A list of the latest."""
+        assert params == {"limit": "1"}
+        self.version += 1
+        return {"metadata": {"resourceVersion": str(self.version)}}
+
+    async def stop(self) -> None:
+        """Away."""
+        self.log.append(f"stop with {len(self.rules.active)} rules")
+
+    async def start(self) -> None:
+        """Back, and it remembers nothing."""
+        self.log.append("start")
+        self.refused = [{"verb": "watch", "resource": "pods", "status": 410, "count": 2}]
+
+    async def ready(self, _deadline_s: float) -> None:
+        """At once."""
+
+    def open(self, version: str = "41") -> WatchStream:
         """Open a watch."""
-        call = Call("watch", "", "pods")
+        call = Call("watch", "", "pods", version=version)
         self.watch = WatchStream(call, self.said.extend, lambda: None, asyncio.get_running_loop().time())
         self.watch.begin(self.rules.on_watch(call))
         return self.watch
@@ -57,6 +93,8 @@ class Proxy:
         """As the cluster does."""
         self.rules.set(rule)
         self._changed()
+        if (rule.action.do, rule.match.verb) == ("hang", "watch"):
+            assert self.rules.on_call(Call("watch", "", "pods", version="41")) is not None
 
     async def clear_api_rule(self, rule_id: str) -> None:
         """As the cluster does."""
@@ -65,12 +103,28 @@ class Proxy:
 
     async def api_stats(self) -> Mapping[str, Any]:
         """As the cluster does."""
-        return {"rules": self.rules.counts()}
+        return {"rules": self.rules.counts(), "refused": self.refused}
+
+
+@dataclass
+class Operator:
+    """Notes what it is told."""
+
+    log: list[str]
+
+    async def kill(self) -> None:
+        """It is dead."""
+        self.log.append("kill")
+
+    async def start(self) -> None:
+        """It runs."""
+        self.log.append("start operator")
 
 
 def world(proxy: Proxy) -> Any:
     """As much of a run as these faults see."""
-    return SimpleNamespace(cluster=proxy, rng=random.Random(5))  # noqa: S311 - names of rules, not secrets
+    rng = random.Random(5)  # noqa: S311 - names of rules, not secrets
+    return SimpleNamespace(cluster=proxy, rng=rng, operator=Operator(proxy.log))
 
 
 async def injected(fault: Fault, proxy: Proxy) -> dict[str, Any]:
@@ -82,25 +136,31 @@ async def injected(fault: Fault, proxy: Proxy) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", BY_RULES)
 def test_every_such_fault_bites_and_leaves_nothing(kind: str) -> None:
-    """It has no evidence before the operator met it, some after, and no rule is left when it was healed, twice."""
+    """It has evidence once the operator has met it; healed twice it leaves no rule but what tells of lost events."""
 
     async def story() -> None:
-        fault: Fault = catalog.KINDS[kind]()
+        fault: Fault = catalog.KINDS[kind](**({"age_s": 0.0} if kind in AGED else {}))
         proxy = Proxy()
         watch = proxy.open()
         state = await injected(fault, proxy)
         assert state["target"]
-        assert set(proxy.rules.active) == {rule["id"] for rule in state["rules"]}
-        for call in (LIST_NODES, LIST_PODS):
+        lasting = set() if kind == "version-expired" else {rule["id"] for rule in state["rules"]}
+        assert set(proxy.rules.active) == lasting
+        for call in (LIST_NODES, LIST_PODS, ANY_PODS):
             proxy.rules.on_call(call)
+        if watch.done.is_set():
+            again = proxy.rules.on_call(WATCH_PODS)
+            watch = proxy.open(WATCH_PODS.version)
+            watch.repeats = (again, int(WATCH_PODS.version)) if again is not None and again.do == "past" else None
         if not watch.done.is_set():
             watch.feed(EVENT)
         evidence = asyncio.create_task(fault.bitten(world(proxy), state))
-        assert (await asyncio.wait_for(evidence, 5.0))[0].isdigit()
+        assert any(map(str.isdigit, await asyncio.wait_for(evidence, 5.0)))
         for _ in range(2):
             await fault.heal(world(proxy), state)
             await fault.healed(world(proxy), state)
-            assert proxy.rules.active == {}
+            assert {active.do for active in proxy.rules.active.values()} <= {"watch-gone"}
+        assert bool(proxy.rules.active) is (kind in LOSING)
 
     asyncio.run(story())
 
@@ -128,23 +188,76 @@ def test_without_a_proxy_it_cannot_be_prepared(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "code"),
+    ("fault", "done"),
     [
-        (faults.ApiRefuses(), 410),
-        (faults.ApiTruncates("list", "pods"), 410),
-        (faults.ApiRefuses("watch", "pods"), None),
+        (faults.ApiRefuses(), "status"),
+        (faults.ApiTruncates("list", "pods"), "watch-gone"),
+        (faults.ApiRefuses("list"), "watch-gone"),
+        (faults.ApiRefuses("watch", "pods"), "status"),
     ],
 )
-def test_the_operator_is_made_to_ask(fault: Fault, code: int | None) -> None:
-    """Open watches end: with 410 where lists are harmed, in order where only watches are; later ones are left alone."""
+def test_the_operator_is_made_to_ask(fault: Fault, done: str) -> None:
+    """Open watches end in order; taking one up is answered 410 where lists are harmed, or is harmed itself."""
 
     async def story() -> None:
         proxy = Proxy()
         watch = proxy.open()
         await injected(fault, proxy)
         assert watch.done.is_set()
-        assert (json.loads(proxy.said)["object"]["code"] if proxy.said else None) == code
+        assert proxy.said == b""
+        again = proxy.rules.on_call(WATCH_PODS)
+        assert again is not None
+        assert again.do == done
+        assert (proxy.rules.on_call(WATCH_PODS) is None) is (done == "watch-gone")
         assert not proxy.open().done.is_set()
+
+    asyncio.run(story())
+
+
+def test_refusals_of_anything_are_seen_once_nodes_and_pods_were_refused() -> None:
+    """A list of namespaces that is refused is no evidence, nor are nodes without pods."""
+
+    async def story() -> None:
+        fault = faults.ApiRefuses(status=429)
+        proxy = Proxy()
+        state = await injected(fault, proxy)
+        for call in (Call("list", "", "namespaces"), LIST_NODES):
+            assert proxy.rules.on_call(call) is not None
+        evidence = asyncio.create_task(fault.bitten(world(proxy), state))
+        assert not (await asyncio.wait([evidence], timeout=0.3))[0]
+        proxy.rules.on_call(LIST_PODS)
+        assert (await evidence).startswith("1 and 1 times 429 was answered")
+
+    asyncio.run(story())
+
+
+def test_single_calls_of_an_operator_that_starts_are_refused() -> None:
+    """The second and third patch of one node, and no other; the operator starts when the rule is in force."""
+
+    async def story() -> None:
+        fault = faults.ApiRefuses("patch", "nodes", name="a", skip=1, calls=2, restart_operator=True)
+        proxy = Proxy()
+        state = await injected(fault, proxy)
+        assert proxy.log == ["kill", "start operator"]
+        patches = [proxy.rules.on_call(Call("patch", "", "nodes", name=name)) for name in "abaaa"]
+        assert [active is not None for active in patches] == [False, False, True, True, False]
+        assert (await fault.bitten(world(proxy), state)).startswith("2 times 503 was answered (patch nodes a)")
+        await fault.heal(world(proxy), state)
+        await fault.heal(world(proxy), {**state, "_": 0, "started": False})
+        assert proxy.log == ["kill", "start operator", "start operator"]
+
+    asyncio.run(story())
+
+
+def test_the_api_server_is_away_while_watches_are_kept() -> None:
+    """It is killed and started with the rules in force, and what it had refused before is no evidence."""
+
+    async def story() -> None:
+        proxy = Proxy(refused=[{"verb": "watch", "resource": "pods", "status": 410, "count": 1}])
+        fault = faults.VersionExpired()
+        state = await injected(fault, proxy)
+        assert proxy.log == ["stop with 2 rules", "start"]
+        assert await fault.bitten(world(proxy), state) == "the API server answered 410 to watches: 1 of pods"
 
     asyncio.run(story())
 
@@ -153,7 +266,8 @@ def test_what_is_about_other_resources_leaves_watches_alone() -> None:
     """A fault on nodes does not end a watch of pods, nor does one that only delays."""
 
     async def story() -> None:
-        for fault in (faults.ApiHangs("list", "nodes"), faults.ApiSlow(), faults.ApiRefuses("create", "pods")):
+        others = faults.ApiRefuses("patch", "nodes", name="n")
+        for fault in (faults.ApiHangs("list", "nodes"), faults.ApiSlow(), faults.ApiRefuses("create", "pods"), others):
             proxy = Proxy()
             watch = proxy.open()
             await injected(fault, proxy)
@@ -163,7 +277,7 @@ def test_what_is_about_other_resources_leaves_watches_alone() -> None:
 
 
 def test_an_operator_that_lost_events_is_told_at_the_end() -> None:
-    """The watch ends with 410 at the heal, so that it has a reason to list; one that begins later does not."""
+    """The watch ends in order at the heal, and is answered 410 once, when it is taken up; a later one goes on."""
 
     async def story() -> None:
         fault = faults.WatchDropsEvents()
@@ -171,10 +285,11 @@ def test_an_operator_that_lost_events_is_told_at_the_end() -> None:
         watch = proxy.open()
         state = await injected(fault, proxy)
         watch.feed(EVENT)
-        assert proxy.said == b""
         await fault.heal(world(proxy), state)
-        assert json.loads(proxy.said)["object"]["code"] == 410
+        assert proxy.said == b""
         assert watch.done.is_set()
+        told = [proxy.rules.on_call(WATCH_PODS) for _ in range(2)]
+        assert [active and active.do for active in told] == ["watch-gone", None]
         assert not proxy.open().done.is_set()
 
     asyncio.run(story())
@@ -194,6 +309,12 @@ def test_two_faults_of_one_kind_do_not_lift_each_other() -> None:
         assert set(proxy.rules.active) == {states[1]["rules"][0]["id"]}
 
     asyncio.run(story())
+
+
+def test_requests_about_some_object_leave_the_collection_in_sight() -> None:
+    """Nothing is excused but hardware, which is asked for pod by pod."""
+    assert taken("list", "nodes", some=True) == ()
+    assert taken("", "pods", some=True) == (base.DISCOVERY,)
 
 
 @pytest.mark.parametrize(
