@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.fault.access import ApiGarbage, ApiHangs, ApiRefuses, ApiResets, ApiSlow, ApiTruncates
-from harness.fault.apiserver import ApiServerHung, ApiServerKilled
+from harness.fault.apiserver import ApiServerHung, ApiServerKilled, CertificateReplaced
 from harness.fault.base import Fault
 from harness.fault.clients import HalfOpenStreams, HugeHeaders, IdleConnections, SlowClients
 from harness.fault.config import ConfigBroken, ConfigChanged, ConfigDeleted
@@ -68,6 +68,7 @@ __all__ = [
     "ApiServerKilled",
     "ApiSlow",
     "ApiTruncates",
+    "CertificateReplaced",
     "ClockAhead",
     "Compacted",
     "ConfigBroken",

@@ -13,7 +13,7 @@ from harness.cluster.hardware import NodeProfile
 from harness.cluster.sidecar import REGISTRY_FAULTY
 from harness.errors import UsageError
 from harness.fault.access import ApiGarbage, ApiHangs, ApiRefuses, ApiResets, ApiSlow, ApiTruncates
-from harness.fault.apiserver import ApiServerHung, ApiServerKilled
+from harness.fault.apiserver import ApiServerHung, ApiServerKilled, CertificateReplaced
 from harness.fault.clients import DEAF, DRIP, HalfOpenStreams, HugeHeaders, IdleConnections, SlowClients
 from harness.fault.config import BROKEN, ConfigBroken, ConfigChanged, ConfigDeleted
 from harness.fault.datastore import (
@@ -76,7 +76,7 @@ if TYPE_CHECKING:
 KINDS: Mapping[str, type[Any]] = {
     kind.kind: kind
     for kind in (
-        ApiServerKilled, ApiServerHung, NodeSilent, NodeCordoned, NodeDeleted, NodeReplaced,
+        ApiServerKilled, ApiServerHung, CertificateReplaced, NodeSilent, NodeCordoned, NodeDeleted, NodeReplaced,
         NodeNotReady, NodeFlaps, NodeTainted, NodeDrained, NodesDeleted, NodeNeverReady, NodeEmptyStatus,
         AllocatableChanged, ExtendedResourceRemoved, ClockAhead,
         NodesJoin, OperatorKilled, DeletionMissed, PortTaken, RegistryEarly, DiscoveryPodDeleted, DiscoveryBroken,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
+
+from cryptography import x509
 
 from harness.cluster.etcdapi import EtcdApi
 from harness.errors import ApiError, ClusterError
@@ -40,6 +43,25 @@ async def refused(host: str, port: int) -> str:
         return None
 
     return await until(f"port {port} to refuse connections", refuses, deadline_s=BITE_DEADLINE_S)
+
+
+async def serial_number(host: str, port: int) -> int:
+    """The serial number of the certificate that is shown on the port; raises WaitTimeoutError when there is none."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # who it is by is not in question here
+
+    async def shown(progress: Progress) -> int | None:
+        try:
+            async with asyncio.timeout(2.0):
+                _, writer = await asyncio.open_connection(host, port, ssl=context)
+        except (OSError, TimeoutError) as exc:
+            progress.last = repr(exc)
+            return None
+        encoded = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        writer.close()
+        return x509.load_der_x509_certificate(encoded).serial_number
+
+    return await until(f"port {port} to show a certificate", shown, deadline_s=BITE_DEADLINE_S)
 
 
 async def unanswered(port: int) -> str:
