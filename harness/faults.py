@@ -46,6 +46,7 @@ from harness.fault.starved import OperatorStarved
 from harness.fault.strangers import ForeignPod, LeftoverPods
 from harness.fault.timetravel import ListsFromThePast, VersionExpired, WatchesFromThePast
 from harness.fault.together import Together
+from harness.fault.token import TokenExpired
 from harness.fault.watch import (
     WatchBookmarksOnly,
     WatchDelayed,
@@ -132,6 +133,7 @@ __all__ = [
     "SpaceExhausted",
     "SqlReadOnly",
     "Together",
+    "TokenExpired",
     "VersionExpired",
     "WatchBookmarksOnly",
     "WatchDelayed",

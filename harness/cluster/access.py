@@ -36,7 +36,10 @@ async def apply(client: KubeClient) -> None:
     await client.ensure(f"{RBAC_API}/clusterroles", role)
     binding = _meta("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", OPERATOR_USER) | {
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": OPERATOR_USER},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": OPERATOR_USER}],
+        "subjects": [
+            {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": OPERATOR_USER},
+            {"kind": "ServiceAccount", "namespace": POD_NAMESPACE, "name": OPERATOR_USER},
+        ],
     }
     await client.ensure(f"{RBAC_API}/clusterrolebindings", binding)
 
@@ -46,6 +49,13 @@ async def discovery(client: KubeClient) -> None:
     await client.ensure("/api/v1/namespaces", _meta("v1", "Namespace", POD_NAMESPACE))
     for account in (DISCOVERY_ACCOUNT, "default"):
         await client.ensure(SERVICE_ACCOUNTS, _meta("v1", "ServiceAccount", account))
+
+
+async def account(client: KubeClient) -> str:
+    """Create the service account that has the operator's rights; its uid."""
+    await client.ensure(SERVICE_ACCOUNTS, _meta("v1", "ServiceAccount", OPERATOR_USER))
+    made = await client.get(f"{SERVICE_ACCOUNTS}/{OPERATOR_USER}")
+    return str(made["metadata"]["uid"])
 
 
 async def namespace(client: KubeClient, name: str) -> None:

@@ -109,6 +109,10 @@ class Cluster(Protocol):
         """{"rules": {id: {"met", "acted"}}, "watches": {resource: open}, "refused": [by the API server], …}."""
         ...
 
+    def write_token(self, *, life_s: float) -> None:
+        """Give the operator a new token, valid for so long; raises ClusterError when it has a certificate instead."""
+        ...
+
     def versions(self) -> Mapping[str, str]:
         """Component -> version."""
         ...

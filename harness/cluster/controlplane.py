@@ -11,6 +11,7 @@ import yaml
 from harness.cluster.part import Part
 from harness.cluster.pki import Authority, KeyPair, kubeconfig, write_private
 from harness.cluster.probe import http_ok
+from harness.cluster.tokens import ISSUER
 from harness.process.child import Child, require_running, start
 from harness.wait import Progress, until
 
@@ -88,7 +89,7 @@ class ApiServer(Part):
             f"--client-ca-file={keys.authority.cert}",
             f"--cert-dir={self.directory / 'pki'}",
             f"--service-cluster-ip-range={SERVICE_CIDR}",
-            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-issuer={ISSUER}",
             f"--service-account-key-file={keys.service_accounts.cert}",
             f"--service-account-signing-key-file={keys.service_accounts.key}",
             "--authorization-mode=Node,RBAC",

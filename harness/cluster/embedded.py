@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from harness.cluster import access, apiproxy
+from harness.cluster.base import POD_NAMESPACE
 from harness.cluster.client import KubeClient
 from harness.cluster.concurrent import all_of
 from harness.cluster.control import ControlSocket
@@ -34,6 +35,7 @@ from harness.cluster.nodes import Kwok
 from harness.cluster.pki import kubeconfig
 from harness.cluster.relay import ANY, LINKS_FILE, PASS, SOCKET, Link, Rule, describe
 from harness.cluster.server import Server
+from harness.cluster.tokens import LONG_S, TokenFile
 from harness.errors import ClusterError, UsageError
 from harness.process import rundir
 from harness.process.child import Child, require_running, start
@@ -50,6 +52,7 @@ READY_DEADLINE_S = 90.0
 _STORE_PATIENCE_S = 10.0
 """kube-apiserver gives up on a datastore that it cannot reach for 20 s. One that took as long as this to start, on a
 machine that is busy, may have come too late for it: it is then started once more."""
+_TOKEN_FILE = "operator.token"  # noqa: S105 - where it is, not what it is
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -61,7 +64,8 @@ class Shape:
     `status_period_s` the period of a simulated kubelet's status updates. `servers`: 1, or 3 with "etcd3"; `pinned`:
     the operator is given the first server's address instead of the service's. `relayed`: there is a relay before the
     datastore, for faults on the way to it; `quota_bytes`: etcd's size limit, 0 for its own. `proxied`: the operator is
-    given the address of the API proxy, which stands before whatever it would be given otherwise.
+    given the address of the API proxy, which stands before whatever it would be given otherwise. `by_token`: the
+    operator shows the token of a service account, which it finds in a file, instead of a certificate.
     """
 
     large: bool = False
@@ -73,6 +77,7 @@ class Shape:
     relayed: bool = False
     quota_bytes: int = 0
     proxied: bool = False
+    by_token: bool = False
 
     def __post_init__(self) -> None:
         if self.servers not in {1, 3} or (self.servers == 3 and self.datastore.kind != "etcd3"):
@@ -108,6 +113,7 @@ class EmbeddedCluster:
     _sidecar: ControlSocket | None = None
     _relay: ControlSocket | None = None
     _proxy: ControlSocket | None = None
+    _token: TokenFile | None = None
 
     @classmethod
     async def start(cls, toolchain: Toolchain, *, shape: Shape | None = None, parent: Path | None = None) -> Self:
@@ -159,7 +165,7 @@ class EmbeddedCluster:
             given = apiproxy.configure(directory, port=ports.take(), upstream=given)
 
         def config(name: str, user: str, server: str) -> Path:
-            pair = keys.admin if name == "admin" else keys.operator
+            pair = keys.admin if name == "admin" else directory / _TOKEN_FILE if shape.by_token else keys.operator
             return kubeconfig(directory / f"{name}.kubeconfig", server=server, ca=ca, pair=pair, user=user)
 
         return cls(
@@ -217,6 +223,11 @@ class EmbeddedCluster:
             self._controllers_at_work(),
             self._answers(self._sidecar, "sidecar"),
         )
+        if self.shape.by_token:
+            file, key = self.directory / _TOKEN_FILE, self.keys.service_accounts.key
+            uid = await access.account(self.client)
+            self._token = TokenFile(file, key, POD_NAMESPACE, access.OPERATOR_USER, uid)
+            self._token.write(life_s=LONG_S)
 
     def _start_helper(self, module: str, *arguments: str) -> Child:
         command = [sys.executable, "-m", f"harness.cluster.{module}", str(self.directory), *arguments]
@@ -362,6 +373,14 @@ class EmbeddedCluster:
     async def discovery_stats(self) -> Mapping[str, Any]:
         """{"served": {node: answers}, "registry": answers, …} (`harness.cluster.sidecar`)."""
         return await self._helper.command(do="stats")
+
+    def write_token(self, *, life_s: float) -> None:
+        """Give the operator a new token, valid for so long; raises ClusterError when it has a certificate instead."""
+        if self._token is None:
+            raise ClusterError(
+                "the operator comes with a certificate", hint="the fault must be one of catalog.BY_TOKEN"
+            )
+        self._token.write(life_s=life_s)
 
     def take_port(self) -> int:
         """A loopback port reserved for the life of the cluster."""

@@ -131,20 +131,22 @@ def _general_name(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def kubeconfig(path: Path, *, server: str, ca: Path, pair: KeyPair, user: str) -> Path:
-    """Write a kubeconfig that stands on its own (certificates inside it, as data)."""
+def kubeconfig(path: Path, *, server: str, ca: Path, pair: KeyPair | Path, user: str) -> Path:
+    """Write a kubeconfig with certificates in it, as data; `pair`: the client's, or a file with its bearer token."""
 
     def data(file: Path) -> str:
         return base64.b64encode(file.read_bytes()).decode()
 
+    if isinstance(pair, KeyPair):
+        identity = {"client-certificate-data": data(pair.cert), "client-key-data": data(pair.key)}
+    else:
+        identity = {"tokenFile": str(pair)}
     body = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "harness",
         "clusters": [{"name": "harness", "cluster": {"server": server, "certificate-authority-data": data(ca)}}],
-        "users": [
-            {"name": user, "user": {"client-certificate-data": data(pair.cert), "client-key-data": data(pair.key)}}
-        ],
+        "users": [{"name": user, "user": identity}],
         "contexts": [{"name": "harness", "context": {"cluster": "harness", "user": user}}],
     }
     return write_private(path, yaml.safe_dump(body, sort_keys=False).encode())

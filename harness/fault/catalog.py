@@ -57,6 +57,7 @@ from harness.fault.starved import OperatorStarved
 from harness.fault.strangers import ForeignPod, LeftoverPods
 from harness.fault.timetravel import ListsFromThePast, VersionExpired, WatchesFromThePast
 from harness.fault.together import Together, parts
+from harness.fault.token import TokenExpired
 from harness.fault.watch import (
     WatchBookmarksOnly,
     WatchDelayed,
@@ -87,6 +88,7 @@ KINDS: Mapping[str, type[Any]] = {
         ApiRefuses, ApiResets, ApiHangs, ApiSlow, ApiTruncates, ApiGarbage,
         WatchesClosed, WatchError, WatchFrozen, WatchDropsEvents, WatchDuplicates,
         WatchBookmarksOnly, WatchDelayed, WatchReorders, ListsFromThePast, WatchesFromThePast, VersionExpired,
+        TokenExpired,
         OperatorPaused, OperatorTerminated, OperatorInterrupted, FilesLimited, ProcessorStarved,
         SlowClients, IdleConnections, HalfOpenStreams, HugeHeaders,
         RightsRevoked, AdmissionDenies, QuotaExhausted, ServiceAccountMissing, NamespaceRecreated, OperatorStarved,
@@ -140,9 +142,12 @@ PROXIED = frozenset({
     "watches-closed", "watch-error", "watch-frozen", "watch-drops-events", "watch-duplicates",
     "rights-revoked", "admission-denies", "quota-exhausted", "service-account-missing", "operator-starved",
     "watch-bookmarks-only", "watch-delayed", "watch-reorders",
-    "lists-from-the-past", "watches-from-the-past", "version-expired",
+    "lists-from-the-past", "watches-from-the-past", "version-expired", "token-expired",
 })  # fmt: skip
 """The faults that need the API proxy between operator and API server, by kind."""
+
+BY_TOKEN = frozenset({"token-expired"})
+"""The faults that need an operator that shows a token instead of a certificate, by kind."""
 
 OF_SERVERS = frozenset({"server-killed", "server-paused"})
 """The faults that need several servers, by kind."""
@@ -162,6 +167,7 @@ LONGEST_DELAY_S = 30.0
 RANGES: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(("delay_s", "after_s", "age_s"), (0.0, LONGEST_DELAY_S)),
     "for_s": (0.0, LONGEST_S),
+    "life_s": (1.0, 60.0),
     "count": (1, 5000),
     "size_kib": (1, 65536),
     "times": (2, 60),
@@ -188,6 +194,11 @@ def needs_relay(fault: Fault) -> bool:
 def needs_proxy(fault: Fault) -> bool:
     """Whether the fault needs the API proxy."""
     return any(part.kind in PROXIED for part in parts(fault))
+
+
+def needs_token(fault: Fault) -> bool:
+    """Whether the fault needs an operator that shows a token."""
+    return any(part.kind in BY_TOKEN for part in parts(fault))
 
 
 def to_json(fault: Fault) -> dict[str, Any]:

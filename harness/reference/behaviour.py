@@ -112,7 +112,7 @@ class Behaviour:
     `inventory_while_reconnecting` (a watch was lost, and the API server answers), `document_while_away`,
     `rest_waits_while_away`, `rest_takes_turns`, `stream_sends_at_most` (snapshots; 0 for no limit), `always_healthy`,
     `retries_ports`. Configuration file: `config_reader` (the way to its text), `on_bad_config` (says so, and what is in
-    force from then on; None: what was).
+    force from then on; None: what was). Access: `rereads_token` (before each request).
     """
 
     resync: Callable[[], Awaitable[None]] = at_once
@@ -122,6 +122,7 @@ class Behaviour:
     watches_from_list: bool = True
     on_missed_deletion: Callable[[str], None] = nothing
     on_error_event: Callable[[Any], None] = nothing
+    rereads_token: bool = True
     forget_node: bool = True
     merge_node: Callable[[NodeRecord | None, NodeRecord], NodeRecord] = current_node
     decode_pod: Callable[[Any], PodRecord] = decode_pod

@@ -350,6 +350,12 @@ DEFECTS: Mapping[str, Defect] = {
             _but(watches_from_list=False),
         ),
         Defect(
+            "token-read-once",
+            "The file with the bearer token is read at the start and never again.",
+            ("RECOVER-1",),
+            _but(rereads_token=False),
+        ),
+        Defect(
             "dies-on-missed-deletion",
             "The process dies with a traceback when a late list shows that an object vanished without a DELETE event.",
             ("SURVIVE-1", "RECOVER-1"),

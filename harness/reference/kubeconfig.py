@@ -41,6 +41,10 @@ class Access:
             headers["Authorization"] = f"Bearer {self.token_file.read_text(encoding='utf-8').strip()}"
         return headers
 
+    def kept(self) -> Access:
+        """The same with the token of this moment, for ever (a saboteur's)."""
+        return Access(self.url, self.tls, self.all_headers())
+
 
 def load(path: Path) -> Access:
     """Access as the kubeconfig at `path` says; when there is no such file, the in-cluster one.

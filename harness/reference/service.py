@@ -47,6 +47,8 @@ async def serve(options: Options, behaviour: Behaviour) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     access = kubeconfig.load(options.kubeconfig)
+    if not behaviour.rereads_token:
+        access = access.kept()
     settings = config.read(options.config)
     async with KubeClient(access, api_timeout_s=options.api_timeout_s) as client:
         operator = Operator(options, behaviour, client, settings)

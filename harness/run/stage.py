@@ -161,6 +161,7 @@ def _shape_of(scenario: Scenario, setup: Setup) -> Shape:
         relayed=any(catalog.needs_relay(fault) for fault in scenario.faults),
         quota_bytes=scenario.quota_mib << 20,
         proxied=scenario.behind_proxy,
+        by_token=any(catalog.needs_token(fault) for fault in scenario.faults),
     )
 
 

@@ -142,12 +142,20 @@ def test_what_is_done_to_the_configuration_file_needs_one() -> None:
 
 def test_what_is_done_to_requests_and_watches_needs_the_proxy() -> None:
     """So does what the operator is refused by the API server itself: the proxy sees that it has met it."""
-    homes = {f"harness.fault.{name}" for name in ("access", "watch", "timetravel", "rights", "policy", "starved")}
+    homes = {
+        f"harness.fault.{name}" for name in ("access", "watch", "timetravel", "token", "rights", "policy", "starved")
+    }
     found = {kind.kind for kind in catalog.KINDS.values() if kind.__module__ in homes}
 
     assert found - {"namespace-recreated"} == catalog.PROXIED
     assert {kind for kind in catalog.KINDS if catalog.needs_proxy(made(kind))} == catalog.PROXIED
     assert catalog.needs_proxy(faults.Together(faults.NodeSilent(), faults.WatchFrozen()))
+
+
+def test_only_what_is_done_to_a_token_needs_one() -> None:
+    """Everywhere else the operator comes with a certificate."""
+    assert {kind for kind in catalog.KINDS if catalog.needs_token(made(kind))} == {"token-expired"}
+    assert catalog.needs_token(faults.Together(faults.NodeSilent(), faults.TokenExpired()))
 
 
 @pytest.mark.parametrize("kind", sorted(catalog.KINDS))

@@ -32,7 +32,9 @@ BY_RULES = sorted(kind for kind in catalog.PROXIED if catalog.KINDS[kind].__modu
 LIST_NODES, LIST_PODS = Call("list", "", "nodes"), Call("list", "", "pods")
 ANY_PODS, WATCH_PODS = Call("list", "", "pods", version="0"), Call("watch", "", "pods", version="45")
 EVENT = b'{"type": "DELETED", "object": {"metadata": {"name": "p", "resourceVersion": "44"}}}\n'
-AGED = {"lists-from-the-past", "watches-from-the-past"}
+AT_ONCE = {
+    "lists-from-the-past": {"age_s": 0.0}, "watches-from-the-past": {"age_s": 0.0}, "token-expired": {"life_s": 0.0},
+}  # fmt: skip
 LOSING = {"watch-drops-events", "watch-bookmarks-only"}
 
 
@@ -74,6 +76,11 @@ class Proxy:
         """Back, and it remembers nothing."""
         self.log.append("start")
         self.refused = [{"verb": "watch", "resource": "pods", "status": 410, "count": 2}]
+
+    def write_token(self, *, life_s: float) -> None:
+        """One that is over is refused."""
+        self.log.append(f"token for {life_s:g} s")
+        self.refused = [{"verb": "list", "resource": "pods", "status": 401, "count": 3}]
 
     async def ready(self, _deadline_s: float) -> None:
         """At once."""
@@ -139,7 +146,7 @@ def test_every_such_fault_bites_and_leaves_nothing(kind: str) -> None:
     """It has evidence once the operator has met it; healed twice it leaves no rule but what tells of lost events."""
 
     async def story() -> None:
-        fault: Fault = catalog.KINDS[kind](**({"age_s": 0.0} if kind in AGED else {}))
+        fault: Fault = catalog.KINDS[kind](**AT_ONCE.get(kind, {}))
         proxy = Proxy()
         watch = proxy.open()
         state = await injected(fault, proxy)
@@ -258,6 +265,22 @@ def test_the_api_server_is_away_while_watches_are_kept() -> None:
         state = await injected(fault, proxy)
         assert proxy.log == ["stop with 2 rules", "start"]
         assert await fault.bitten(world(proxy), state) == "the API server answered 410 to watches: 1 of pods"
+
+    asyncio.run(story())
+
+
+def test_a_token_runs_out_while_the_operator_runs() -> None:
+    """It is written before the start, and watches end from its end on; at the heal there is a fresh one."""
+
+    async def story() -> None:
+        proxy = Proxy()
+        fault = faults.TokenExpired(life_s=0.1)
+        state = await injected(fault, proxy)
+        assert proxy.log == ["kill", "token for 0.1 s", "start operator"]
+        assert [active.do for active in proxy.rules.active.values()] == ["watch-close"]
+        assert await fault.bitten(world(proxy), state) == "3 requests were answered 401 by the API server"
+        await fault.heal(world(proxy), state)
+        assert proxy.log[3:] == ["token for 3600 s"]
 
     asyncio.run(story())
 
