@@ -9,8 +9,9 @@ import time
 import click
 
 from harness.cluster import nodes
-from harness.cluster.embedded import EmbeddedCluster, Shape
+from harness.cluster.embedded import EmbeddedCluster
 from harness.cluster.hardware import NodeProfile, registry
+from harness.cluster.shape import Shape
 from harness.errors import UsageError
 from harness.scenario import simulated
 from harness.toolchain import DEFAULT_KUBERNETES, resolve

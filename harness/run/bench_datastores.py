@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from harness.cluster import nodes
 from harness.cluster.datastore import ETCD3, KINDS, DatastoreSpec
-from harness.cluster.embedded import EmbeddedCluster, Shape
+from harness.cluster.embedded import EmbeddedCluster
 from harness.cluster.hardware import NodeProfile
+from harness.cluster.shape import Shape
 from harness.run.bench import Figure, memory_mib
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from harness.cluster import nodes
 from harness.cluster.client import KubeClient
-from harness.cluster.embedded import EmbeddedCluster, Shape
+from harness.cluster.embedded import EmbeddedCluster
 from harness.cluster.hardware import NodeProfile
+from harness.cluster.shape import Shape
 
 if TYPE_CHECKING:
     from harness.toolchain import Toolchain

@@ -14,8 +14,9 @@ from harness import seed as seeds
 from harness.check.contract import PROMISES
 from harness.cluster import access, nodes
 from harness.cluster.base import POD_NAMESPACE
-from harness.cluster.embedded import EmbeddedCluster, Shape
+from harness.cluster.embedded import EmbeddedCluster
 from harness.cluster.hardware import registry
+from harness.cluster.shape import Shape
 from harness.fault import catalog
 from harness.operator.base import OperatorConfig
 from harness.operator.process import OperatorProcess
