@@ -299,4 +299,4 @@ def test_a_thousand_watches_are_carried(monkeypatch: pytest.MonkeyPatch) -> None
 
         await until("all to be gone", none_left, deadline_s=HANG_S)
 
-    over(story, within_s=4 * HANG_S)
+    over(story, within_s=8 * HANG_S)

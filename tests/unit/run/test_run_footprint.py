@@ -68,7 +68,7 @@ def test_what_the_api_server_refused_is_counted() -> None:
     ):
         record = calls.begin(call)
         record.answer(status)
-        record.rule = rule
+        record.rule, record.made_up = rule, bool(rule)
         calls.finish(record)
 
     kind = {"verb": "create", "resource": "pods", "subresource": ""}
