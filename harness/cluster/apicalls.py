@@ -53,10 +53,14 @@ class Call:
         """The fields by name."""
         return asdict(self)
 
+    @property
+    def what(self) -> str:
+        """The verb, and what it is done to, whichever one: "patch nodes", "connect pods/proxy"."""
+        return f"{self.verb} {'/'.join(part for part in (self.resource, self.subresource) if part) or 'no resource'}"
+
     def __str__(self) -> str:
-        what = "/".join(part for part in (self.resource, self.subresource) if part) or "no resource"
         whose = "/".join(part for part in (self.namespace, self.name) if part)
-        return f"{self.verb} {what} {whose}".rstrip()
+        return f"{self.what} {whose}".rstrip()
 
 
 def describe(method: str, target: str) -> Call:

@@ -111,6 +111,7 @@ class ApiProxy:
                     "rules": self.rules.counts(),
                     "watches": self.calls.open_watches(),
                     "refused": self.calls.refused(),
+                    "answered": self.calls.answered,
                     "connections": len(self._open),
                     "opened": self.upstreams.opened,
                     "reused": self.upstreams.reused,

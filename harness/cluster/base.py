@@ -106,7 +106,10 @@ class Cluster(Protocol):
         ...
 
     async def api_stats(self) -> Mapping[str, Any]:
-        """{"rules": {id: {"met", "acted"}}, "watches": {resource: open}, "refused": [by the API server], …}."""
+        """{"rules": {id: {"met", "acted"}}, "watches": {resource: open}, "refused", "answered", …}: evidence.
+
+        "refused": by the API server itself; "answered": {"verb resource": calls}.
+        """
         ...
 
     def write_token(self, *, life_s: float) -> None:

@@ -317,7 +317,7 @@ class EmbeddedCluster:
         await self._api_proxy.command(do="clear", id=rule_id)
 
     async def api_stats(self) -> Mapping[str, Any]:
-        """{"rules": {id: {"met", "acted"}}, "watches": {resource: open}, "refused": [by the API server], …}."""
+        """{"rules": {id: {"met", "acted"}}, "watches": {resource: open}, "refused", "answered", …}."""
         return await self._api_proxy.command(do="stats")
 
     async def api_calls(self, *, also_open: bool = False) -> Mapping[str, Any]:

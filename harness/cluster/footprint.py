@@ -74,10 +74,14 @@ class Record:
 
 @dataclass(slots=True)
 class Calls:
-    """The calls that are under way, and those that have ended and were not fetched yet."""
+    """The calls that are under way, and those that have ended and were not fetched yet.
+
+    `answered`: how many of each kind have ended with an answer, by "verb resource" or "verb resource/subresource".
+    """
 
     lost: int = 0
     _refused: Counter[tuple[str, str, str, int]] = field(default_factory=Counter)
+    answered: dict[str, int] = field(default_factory=dict)
     _open: set[Record] = field(default_factory=set)
     _ended: deque[Record] = field(default_factory=deque)
 
@@ -93,6 +97,9 @@ class Calls:
         self._open.discard(record)
         if record.refused:
             self._refused[record.call.verb, record.call.resource, record.call.subresource, record.refused] += 1
+        if record.answered is not None:
+            name = record.call.what
+            self.answered[name] = self.answered.get(name, 0) + 1
         if len(self._ended) == KEPT_MOST:
             self._ended.popleft()
             self.lost += 1

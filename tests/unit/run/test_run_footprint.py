@@ -73,3 +73,19 @@ def test_what_the_api_server_refused_is_counted() -> None:
 
     kind = {"verb": "create", "resource": "pods", "subresource": ""}
     assert calls.refused() == [{**kind, "status": 403, "count": 2}]
+
+
+def test_answered_calls_are_counted_by_kind() -> None:
+    """Whatever the answer was, whichever object it was about, and not before it is over; no answer is none."""
+    calls = Calls()
+    for name, status in (("a", 200), ("b", 404), ("c", 0), ("d", 200)):
+        record = calls.begin(Call("patch", "", "nodes", "", "", name))
+        if status:
+            record.answer(status)
+        if name != "d":
+            calls.finish(record)
+    proxied = calls.begin(Call("connect", "", "pods", "proxy", "ns", "x"))
+    proxied.answer(200)
+    calls.finish(proxied)
+
+    assert calls.answered == {"patch nodes": 2, "connect pods/proxy": 1}
