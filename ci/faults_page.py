@@ -21,7 +21,9 @@ HEAD = """\
 # Faults
 
 Every harm that a scenario can ask for, by `harness.faults`. Each writes its undo to disk before it acts, and must show
-that it bit, or no promise of the run is PASS. `harness faults` prints the same, `harness faults --json` for programs.
+that it bit, or no promise of the run is PASS. Beyond its radius it touches nothing, which is looked at after each
+injection and each heal. `harness faults` prints the same, `harness faults --json` for programs. How faults follow one
+another: [composition.md](composition.md).
 
 Made from the docstrings, the catalogue and the scenarios by `python -m ci.faults_page`; a test keeps it up to date.
 """
@@ -31,7 +33,7 @@ def render(found: Sequence[Described]) -> str:
     """The whole document."""
     harm = [
         f"| `{fault.name}` | `{call(catalog.KINDS[fault.name])}` | {cell(fault.harms)} | {cell(fault.proves)} "
-        f"| {', '.join(fault.needs)} |"
+        f"| {', '.join(fault.radius)} | {', '.join(fault.needs)} |"
         for fault in found
     ]
     use = [
@@ -41,7 +43,7 @@ def render(found: Sequence[Described]) -> str:
     parts = [
         HEAD,
         "## What they do\n",
-        "| fault | parameters | harm | proof | needs |\n|---|---|---|---|---|",
+        "| fault | parameters | harm | proof | radius | needs |\n|---|---|---|---|---|---|",
         *harm,
         "\n## What they are for\n",
         "The promises are those that the scenarios judge.\n",

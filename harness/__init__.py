@@ -2,11 +2,12 @@
 
 The public names, as scenarios use them::
 
-    from harness import PASS, Run, Scenario, faults, nodes
+    from harness import PASS, Run, Scenario, faults, nodes, schedules
 
-`faults` holds every kind of harm, `nodes` what simulated nodes are made of. Everything else is reached through the
-packages; their docstrings say what each one is for. The names are loaded when they are first used: the reference
-operator and the cluster's helper process live in this package too, and must stay small.
+`faults` holds every kind of harm, `schedules` how harm follows harm, `nodes` what simulated nodes are made of.
+Everything else is reached through the packages; their docstrings say what each one is for. The names are loaded when
+they are first used: the reference operator and the cluster's helper process live in this package too, and must stay
+small.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness import faults, nodes
+    from harness import faults, nodes, schedules
     from harness.check.verdict import FAIL, PASS, UNKNOWN
     from harness.cluster.configfile import Configuration
     from harness.run.result import Run
     from harness.scenario import Scenario
     from harness.traffic.pods import Churn
 
-__all__ = ["FAIL", "PASS", "UNKNOWN", "Churn", "Configuration", "Run", "Scenario", "faults", "nodes"]
+__all__ = ["FAIL", "PASS", "UNKNOWN", "Churn", "Configuration", "Run", "Scenario", "faults", "nodes", "schedules"]
 
 _HOMES = {
     "FAIL": "harness.check.verdict",
@@ -36,7 +37,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"faults", "nodes"}:
+    if name in {"faults", "nodes", "schedules"}:
         return import_module(f"harness.{name}")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)

@@ -11,14 +11,14 @@ from harness.cluster.datastore import ETCD3, KINDS
 from harness.cluster.hardware import NodeProfile
 from harness.cluster.nodes import check_name
 from harness.errors import UsageError
-from harness.fault import catalog
-from harness.fault.together import parts
+from harness.fault import catalog, composition
+from harness.fault.schedule import injected, simple
 from harness.traffic.pods import Churn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harness.fault.base import Fault
+    from harness.fault.schedule import Step
 
 DEFAULT_PROFILE = NodeProfile(gpu="a100", gpus=4)
 
@@ -60,11 +60,11 @@ class Scenario:
     """What one run does.
 
     `id`: "conformance/…" or "chaos/…", unique; `promises`: ids of contract.md part B that the run judges; `faults`
-    are injected one after another, `pause_s` apart; `traffic` None: the cluster is left alone; `objectives`: seconds
-    by promise, where they differ from the contract's (the scenario's docstring says why); `supervised`: the operator
-    is started again when it exits, as in a Deployment; `quiet_s`: how long report and truth must agree before the
-    operator counts as recovered; `names`: node names that NAMES-1 is about; `observe_s`: how long to look when there
-    are no faults.
+    (each a fault, or a schedule of faults) are injected one after another, `pause_s` apart; `traffic` None: the cluster
+    is left alone; `objectives`: seconds by promise, where they differ from the contract's (the scenario's docstring
+    says why); `supervised`: the operator is started again when it exits, as in a Deployment; `quiet_s`: how long report
+    and truth must agree before the operator counts as recovered; `names`: node names that NAMES-1 is about;
+    `observe_s`: how long to look when there are no faults.
 
     `datastores`: the kinds on which the scenario makes sense, the one it runs on unless told otherwise first (those on
     which one of its faults is not possible are left out); `servers`: 1, or 3, each with an etcd member; `pinned`: the
@@ -76,7 +76,7 @@ class Scenario:
     id: str
     promises: tuple[str, ...]
     nodes: Mapping[str, NodeProfile] = field(default_factory=two_sizes)
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[Step, ...] = ()
     traffic: Churn | None = field(default_factory=Churn)
     objectives: Mapping[str, float] = field(default_factory=dict)
     supervised: bool = False
@@ -99,8 +99,7 @@ class Scenario:
             raise UsageError(f"scenario {self.id} judges no promise", hint="name at least one in promises=(…)")
         for name in self.nodes:
             check_name(name)
-        for fault in self.faults:
-            catalog.check(fault)
+        composition.check_all(self.faults, pause_s=self.pause_s, nodes=self.nodes, traffic=self.traffic is not None)
         self._check_cluster()
         self._check_config()
         for name, value in (
@@ -120,7 +119,7 @@ class Scenario:
             raise UsageError(f"scenario {self.id}: servers={self.servers} is out of range", hint="1 or 3")
         if not 0 <= self.quota_mib <= 8192:
             raise UsageError(f"scenario {self.id}: quota_mib={self.quota_mib} is out of range", hint="0 to 8192 MiB")
-        kinds = {part.kind for fault in self.faults for part in parts(fault)}
+        kinds = {fault.kind for fault in simple(*self.faults)}
         if self.servers == 1 and (alone := sorted(kinds & catalog.OF_SERVERS)):
             raise UsageError(f"scenario {self.id}: {alone[0]} needs several servers", hint="servers=3")
         if not self.supervised and (alone := sorted(kinds & catalog.OF_SUPERVISED)):
@@ -134,7 +133,7 @@ class Scenario:
             )
 
     def _check_config(self) -> None:
-        for part in (part for fault in self.faults for part in parts(fault) if part.kind in catalog.OF_CONFIGURED):
+        for part in (part for part in simple(*self.faults) if part.kind in catalog.OF_CONFIGURED):
             if self.config is None:
                 raise UsageError(
                     f"scenario {self.id}: {part.kind} needs a configuration file", hint="config=Configuration()"
@@ -150,14 +149,14 @@ class Scenario:
     def possible_on(self) -> tuple[str, ...]:
         """The kinds of datastore on which it can be run, the usual one first."""
         kinds = self.datastores if self.servers == 1 else tuple(kind for kind in self.datastores if kind == ETCD3)
-        for fault in self.faults:
+        for fault in injected(*self.faults):
             kinds = catalog.possible_on(fault, kinds)
         return kinds
 
     @property
     def behind_proxy(self) -> bool:
-        """Whether the operator goes through the API proxy: because it was asked for, or because a fault needs it."""
-        return self.proxied or any(catalog.needs_proxy(fault) for fault in self.faults)
+        """Whether the operator goes through the API proxy: because it was asked for, or because its faults need it."""
+        return self.proxied or composition.needs_proxy(self.faults)
 
     def with_nodes(self, nodes: Mapping[str, NodeProfile]) -> Scenario:
         """The same scenario on other nodes."""
@@ -169,7 +168,7 @@ class Scenario:
             "id": self.id,
             "promises": list(self.promises),
             "nodes": {name: dataclasses.asdict(profile) for name, profile in self.nodes.items()},
-            "faults": [catalog.to_json(fault) for fault in self.faults],
+            "faults": [composition.to_json(step) for step in self.faults],
             "traffic": None if self.traffic is None else dataclasses.asdict(self.traffic),
             "min_ops": 0 if self.traffic is None else self.traffic.least,
             "objectives": dict(self.objectives),

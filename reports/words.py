@@ -53,15 +53,24 @@ def objective(run: Run, promise: str) -> str:
 
 
 def harm(run: Run) -> list[str]:
-    """Each planned fault in words: "api server killed for 5 s"."""
+    """Each planned fault or schedule in words: "api server killed for 5 s"."""
     faults = _scenario(run).get("faults")
     return [_fault(fault) for fault in faults if isinstance(fault, dict)] if isinstance(faults, list) else []
 
 
 def _fault(fault: dict[str, Any]) -> str:
+    if "schedule" in fault:
+        return _schedule(fault)
     kind = str(fault.get("kind", "unknown fault")).replace("-", " ")
     for_s = fault.get("for_s")
     return f"{kind} for {for_s:g} s" if isinstance(for_s, int | float) and for_s else kind
+
+
+def _schedule(step: dict[str, Any]) -> str:
+    """A schedule and what it is made of: "parallel (node deleted for 6 s; api hangs for 8 s)"."""
+    listed = [one for value in step.values() for one in (value if isinstance(value, list) else [value])]
+    steps = "; ".join(_fault(one) for one in listed if isinstance(one, dict) and {"kind", "schedule"} & set(one))
+    return f"{str(step['schedule']).replace('-', ' ')} ({steps})"
 
 
 def _scenario(run: Run) -> dict[str, Any]:

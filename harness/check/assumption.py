@@ -12,7 +12,7 @@ from harness.check.verdict import PromiseVerdict, judge
 from harness.check.windows import without
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from harness.check.base import Context
 
@@ -66,13 +66,50 @@ def fault_bit(context: Context) -> PromiseVerdict:
             reasons.append(f"{window.kind} ({window.id}) was begun and never reported as injected")
         elif not window.bit:
             reasons.append(f"{window.kind} ({window.id}) did not bite: {window.evidence or 'no evidence given'}")
-    missing = {_kind(fault) for fault in planned} - {window.kind for window in windows}
+    missing = {kind for step in planned for kind in _kinds(step)} - {window.kind for window in windows}
     reasons += [f"{kind} is in the scenario and was never injected" for kind in sorted(missing) if windows and kind]
     return judge("FAULT-BIT", examined=len(windows), unit="faults", reasons=reasons)
 
 
-def _kind(fault: Any) -> str:
-    return str(fault.get("kind") or "") if isinstance(fault, dict) else str(fault)
+def _kinds(step: Any) -> Iterator[str]:
+    """The kinds of fault that a step of the plan injects; a fault made of faults is one, a schedule is all of its."""
+    if isinstance(step, dict) and "schedule" in step:
+        for value in step.values():
+            for one in value if isinstance(value, list) else [value]:
+                yield from _kinds(one) if isinstance(one, dict) else ()
+    elif isinstance(step, dict):
+        yield str(step.get("kind") or "")
+    else:
+        yield str(step)
+
+
+def triggers(context: Context) -> PromiseVerdict:
+    """Every trigger of the schedule that was waited for has fired. Held where there was none."""
+    ends = {str(record["id"]): record for record in context.history.of("trigger")}
+    reasons = [
+        f"{record['awaited']} never came: {record['seen']}"
+        if record["phase"] == "expired"
+        else f"{record['awaited']}: the wait for it was cut off"
+        for record in ends.values()
+        if record["phase"] != "fired"
+    ]
+    marks = sum(1 for _ in context.history.of("mark"))
+    unit = "triggers" if ends else "marks"
+    return judge("TRIGGER", examined=len(ends) or marks, unit=unit, reasons=reasons)
+
+
+def radius(context: Context) -> PromiseVerdict:
+    """No fault touched more than it may. Held where there was none."""
+    looks = list(context.history.of("radius"))
+    reasons = [
+        f"beside {look['fault']} ({look['id']}), when it was {look['phase']}: {stray}"
+        for look in looks
+        for stray in look["strays"]
+    ]
+    marks = sum(1 for _ in context.history.of("mark"))
+    examined = sum(int(look["examined"]) for look in looks)
+    unit = "nodes and processes" if looks else "marks"
+    return judge("RADIUS", examined=examined if looks else marks, unit=unit, reasons=reasons)
 
 
 def traffic(context: Context) -> PromiseVerdict:
@@ -112,6 +149,8 @@ ASSUMPTIONS: tuple[tuple[str, Callable[[Context], PromiseVerdict]], ...] = (
     ("WHOLE", whole),
     ("GATE", gate),
     ("FAULT-BIT", fault_bit),
+    ("TRIGGER", triggers),
+    ("RADIUS", radius),
     ("TRAFFIC", traffic),
     ("HEAL", heal),
     ("OBSERVED", observed),

@@ -45,6 +45,7 @@ def plain(found: Iterable[Described]) -> str:
 def _rows(fault: Described) -> tuple[tuple[str, str], ...]:
     return (
         ("harms", fault.harms),
+        ("radius", ", ".join(fault.radius)),
         ("needs", ", ".join(fault.needs) or NONE),
         ("proves", fault.proves),
         ("threatens", ", ".join(fault.threatens) or NONE),
@@ -53,7 +54,7 @@ def _rows(fault: Described) -> tuple[tuple[str, str], ...]:
 
 
 def _table(found: Iterable[Described]) -> Table:
-    table = Table("fault", "harms", "needs", "proves", "threatens", "scenarios", show_lines=True)
+    table = Table("fault", "harms", "radius", "needs", "proves", "threatens", "scenarios", show_lines=True)
     for fault in found:
         # Text, because docstrings may hold what rich would read as markup.
         table.add_row(*(Text(text, overflow="fold") for text in (fault.name, *(text for _name, text in _rows(fault)))))

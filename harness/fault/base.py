@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from harness.errors import FaultError
+
 if TYPE_CHECKING:
     import random
     import signal
@@ -133,6 +135,15 @@ class World(Protocol):
         """
         ...
 
+    @property
+    def operations(self) -> int:
+        """How many operations of our traffic the API server has confirmed."""
+        ...
+
+    def drawing(self, rng: random.Random) -> World:
+        """The same part of the run, with random choices of its own."""
+        ...
+
     async def set_hardware(self, node: str, profile: NodeProfile | None) -> None:
         """Change what a node is made of: discovery answers, and the ground truth's record of it."""
         ...
@@ -213,6 +224,10 @@ async def start_if_left_dead(world: World, state: State) -> None:
 
 
 def pick_node(world: World, wanted: str | None) -> str:
-    """The wanted node, or one drawn from the run's seed."""
+    """The wanted node, or one drawn from the run's seed; raises FaultError when that is no node."""
     names = sorted(world.profiles)
+    if not names:
+        raise FaultError("there is no node to be harmed")
+    if wanted is not None and wanted not in world.profiles:
+        raise FaultError(f"no node is called {wanted!r}", hint=f"there are {', '.join(names[:5])}")
     return wanted if wanted is not None else world.rng.choice(names)

@@ -234,7 +234,7 @@ def check(fault: Fault) -> Fault:
                 raise UsageError(f"{fault.kind}: {name}={part!r} is no fault", hint='{"fault": {"kind": …}} in a plan')
             check(part)
     for name, (least, most) in RANGES.items():
-        _check_number(fault, name, least, most)
+        check_number(fault, name, least, most)
     if getattr(fault, "mode", "") == "late" and not getattr(fault, "delay_s", 0.0):
         raise UsageError(f"{fault.kind}: mode='late' without a delay is no fault", hint="delay_s=6.0")
     for name, words in WORDS.get(fault.kind, {}).items():
@@ -244,15 +244,18 @@ def check(fault: Fault) -> Fault:
     return fault
 
 
-def _check_number(fault: Fault, name: str, least: float, most: float) -> None:
-    """A plan may hold anything; a parameter that the fault does not have is in range."""
-    number: Any = getattr(fault, name, least)
-    if number is None and any(f.name == name and f.default is None for f in dataclasses.fields(fault)):  # type: ignore[arg-type]
+def check_number(part: Any, name: str, least: float, most: float) -> None:
+    """Raise UsageError where a number of a fault or a schedule is out of range; a plan may hold anything.
+
+    A parameter that it does not have is in range; where the least is whole, all are.
+    """
+    number: Any = getattr(part, name, least)
+    if number is None and any(f.name == name and f.default is None for f in dataclasses.fields(part)):
         return
     kinds = int if isinstance(least, int) else int | float
     if isinstance(number, bool) or not isinstance(number, kinds) or not least <= number <= most:
         unit = " seconds" if name.endswith("_s") else ""
-        raise UsageError(f"{fault.kind}: {name}={number!r} is out of range", hint=f"{least:g} to {most:g}{unit}")
+        raise UsageError(f"{part.kind}: {name}={number!r} is out of range", hint=f"{least:g} to {most:g}{unit}")
 
 
 def _plain(value: Any) -> Any:

@@ -30,6 +30,10 @@ process    the operator's process: `event` started | exited | restarting, `pid`,
 fault      `fault` (kind), `id` (one per injection), `phase` inject | injected | heal | healed | failed, `target`,
 `affects`
            (see `harness.fault.base.Affects`), `bit` (bool, on `injected`), `evidence` (text)
+trigger    what a schedule waits for: `id` (one per wait), `trigger` (kind), `phase` armed | fired | expired, `awaited`,
+           `seen` (what fired it, or what was seen last) (text)
+radius     a look around after an injection and after its heal: `id`, `fault`, `phase` injected | healed, `examined`
+           (how many nodes and processes), `strays` (what was touched that should not have been, a sentence each)
 api-call   what the operator asked of the API server, where it goes through the API proxy, written when it was over:
            `verb`, `group`, `resource`, `subresource`, `namespace`, `name`, `selector` and `version` (of lists and
            watches), `t0` (request arrived), `status` (0: no answer), `latency_s`, `rule` (the proxy's rule that acted
@@ -57,7 +61,7 @@ from harness.errors import HistoryError
 KINDS = frozenset(
     {
         "run", "snapshot", "object", "synced", "gap", "hardware", "registry", "config", "report", "health", "process",
-        "fault", "op", "mark", "api-call", "log",
+        "fault", "trigger", "radius", "op", "mark", "api-call", "log",
     }
 )  # fmt: skip
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from harness.check.contract import PROMISES
 from harness.errors import UsageError
 from harness.fault import catalog
+from harness.fault.radius import RADII
+from harness.fault.schedule import injected
 from harness.fault.together import Together
 from harness.scenario import Scenario
 
@@ -25,12 +27,14 @@ if TYPE_CHECKING:
 class Described:
     """One kind of fault.
 
-    `name`: its kind; `harms`, `proves`: a sentence each; `needs`: what must be there beyond the usual cluster;
+    `name`: its kind; `harms`, `proves`: a sentence each; `radius`: what it may touch, and nothing else, as is verified;
+    `needs`: what must be there beyond the usual cluster;
     `threatens`: the promises that its scenarios judge, in the contract's order; `scenarios`: their ids, sorted.
     """
 
     name: str
     harms: str
+    radius: tuple[str, ...]
     needs: tuple[str, ...]
     proves: str
     threatens: tuple[str, ...]
@@ -45,12 +49,13 @@ def describe(scenarios: Iterable[Scenario]) -> tuple[Described, ...]:
     """Every kind of fault, by name, with those of the scenarios that use it."""
     users: dict[str, list[Scenario]] = {name: [] for name in catalog.KINDS}
     for scenario in scenarios:
-        for name in {part for fault in scenario.faults for part in _kinds(fault)}:
+        for name in {part for fault in injected(*scenario.faults) for part in _kinds(fault)}:
             users[name].append(scenario)
     return tuple(
         Described(
             name=name,
             harms=first_sentence(kind.__doc__),
+            radius=RADII.get(name, ("what its parts may",)),
             needs=needs(name),
             proves=first_sentence(kind.bitten.__doc__),
             threatens=tuple(p for p in PROMISES if any(p in scenario.promises for scenario in users[name])),

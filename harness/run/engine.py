@@ -22,6 +22,7 @@ from harness.clock import RunClock
 from harness.cluster.datastore import DatastoreSpec
 from harness.errors import PlatformError, UsageError, WaitTimeoutError
 from harness.fault.journal import Journal
+from harness.fault.schedule import injected, unfold
 from harness.history import reader
 from harness.history.writer import HistoryWriter
 from harness.run import footprint
@@ -216,12 +217,13 @@ class _Run:
     async def _harm(self, stage: Stage, nemesis: Nemesis) -> None:
         history = stage.history
         history.add("mark", mark="traffic-begin", detail="")
-        driver = stage.driver()
+        stage.world.driver = driver = stage.driver()
         traffic = stage.spawn(driver.run()) if driver is not None else None
         try:
             if self.scenario.faults:
-                self._phase("harm: " + ", ".join(fault.kind for fault in self.scenario.faults))
-                await nemesis.run(self.scenario.faults, pause_s=self.scenario.pause_s)
+                self._phase("harm: " + ", ".join(fault.kind for fault in injected(*self.scenario.faults)))
+                rng = seeds.stream(self.setup.seed, self.scenario.id, "schedule")
+                await nemesis.run(unfold(self.scenario.faults, self.scenario.pause_s, rng))
             else:
                 self._phase("observing")
                 await interval(self.scenario.observe_s)

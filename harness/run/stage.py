@@ -18,6 +18,7 @@ from harness.cluster.embedded import EmbeddedCluster
 from harness.cluster.hardware import registry
 from harness.cluster.shape import Shape
 from harness.fault import catalog
+from harness.fault.schedule import injected
 from harness.operator.base import OperatorConfig
 from harness.operator.process import OperatorProcess
 from harness.run import configured, footprint, said, stall
@@ -159,10 +160,10 @@ def _shape_of(scenario: Scenario, setup: Setup) -> Shape:
         datastore=setup.spec(scenario),
         servers=scenario.servers,
         pinned=scenario.pinned,
-        relayed=any(catalog.needs_relay(fault) for fault in scenario.faults),
+        relayed=any(catalog.needs_relay(fault) for fault in injected(*scenario.faults)),
         quota_bytes=scenario.quota_mib << 20,
         proxied=scenario.behind_proxy,
-        by_token=any(catalog.needs_token(fault) for fault in scenario.faults),
+        by_token=any(catalog.needs_token(fault) for fault in injected(*scenario.faults)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import FaultError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.fault.base import Held
     from harness.operator.process import OperatorProcess
     from harness.run.observe import LiveTruth
+    from harness.traffic.driver import Driver
 
 
 _STEP_S = 0.05
@@ -36,6 +37,16 @@ class RunWorld:
     live: LiveTruth
     held: dict[int | str, Held] = field(default_factory=dict)
     config: ConfigFile | None = None
+    driver: Driver | None = None
+
+    @property
+    def operations(self) -> int:
+        """How many operations of our traffic the API server has confirmed; 0 where there is no traffic."""
+        return 0 if self.driver is None else self.driver.ok
+
+    def drawing(self, rng: random.Random) -> RunWorld:
+        """The same part of the run, with random choices of its own; everything else is shared."""
+        return replace(self, rng=rng)
 
     async def set_hardware(self, node: str, profile: NodeProfile | None) -> None:
         """Change a node's hardware and record it; None: the node is gone."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.fault.schedule import injected
 from harness.fault.together import parts
 from harness.run.described import scenarios_of
 
@@ -57,7 +58,7 @@ class Case:
 def cases(scenarios: Iterable[Scenario]) -> dict[str, Case]:
     """The case of each kind that a scenario uses."""
     found: dict[str, Case] = {}
-    used = [(fault, scenario) for scenario in sorted(scenarios, key=_effort) for fault in scenario.faults]
+    used = [(fault, scenario) for scenario in sorted(scenarios, key=_effort) for fault in injected(*scenario.faults)]
     for fault, scenario in used:
         if PREFERRED.get(fault.kind, scenario.id) == scenario.id:
             found.setdefault(fault.kind, Case(fault, scenario))
@@ -68,7 +69,7 @@ def cases(scenarios: Iterable[Scenario]) -> dict[str, Case]:
 
 
 def _effort(scenario: Scenario) -> tuple[int, int, int, str]:
-    return len(scenario.faults), scenario.servers, len(scenario.nodes), scenario.id
+    return len(list(injected(*scenario.faults))), scenario.servers, len(scenario.nodes), scenario.id
 
 
 CASES = cases(SCENARIOS)

@@ -12,7 +12,7 @@ from harness.check.verdict import FAIL, PASS, UNKNOWN, PromiseVerdict
 from harness.history.reader import History
 from tests.unit.check.story import Story, allocated, quiet
 
-ASSUMED = ("WHOLE", "GATE", "FAULT-BIT", "TRAFFIC", "HEAL", "OBSERVED")
+ASSUMED = ("WHOLE", "GATE", "FAULT-BIT", "TRIGGER", "RADIUS", "TRAFFIC", "HEAL", "OBSERVED")
 
 
 def test_every_judged_promise_has_a_checker_and_no_other() -> None:
@@ -58,6 +58,41 @@ def no_heal(story: Story) -> None:
     story.fault(20.0, None, "node", kind="node-cordoned")
 
 
+def no_injection_in_a_schedule(story: Story) -> None:
+    """A fault that stands deep in a schedule was never injected."""
+    story.fault(20.0, 22.0, "node", kind="node-cordoned")
+    after = {"schedule": "after", "trigger": {"trigger": "rest-answers"}, "then": {"kind": "node-deleted"}}
+    story.scenario["faults"].append({"schedule": "parallel", "branches": [{"kind": "node-cordoned"}, after]})
+
+
+def wait(story: Story, phase: str) -> None:
+    """A trigger that was armed, and how it ended."""
+    fields = {"id": "t0-x", "trigger": "x", "awaited": "call 1 of the operator to patch nodes"}
+    story.add("trigger", 20.0, phase="armed", seen="", **fields)
+    story.add("trigger", 22.0, phase=phase, seen="gave up; last seen: 0 calls", **fields)
+
+
+def never_fires(story: Story) -> None:
+    """What a schedule waited for never came."""
+    wait(story, "expired")
+
+
+def cut_off(story: Story) -> None:
+    """The end of a wait is missing."""
+    wait(story, "armed")
+
+
+def look(story: Story, *strays: str) -> None:
+    """A look around, after an injection."""
+    story.add("radius", 21.0, id="0-x", fault="x", phase="injected", examined=9, strays=list(strays))
+
+
+def touched(story: Story) -> None:
+    """A fault touched what it must not."""
+    look(story)
+    look(story, "node b is gone")
+
+
 def little_traffic(story: Story) -> None:
     """Traffic did less than the scenario wants."""
     story.scenario["min_ops"] = 5
@@ -77,7 +112,9 @@ def blind(story: Story) -> None:
 BROKEN = {
     "WHOLE": (no_end,),
     "GATE": (no_gate,),
-    "FAULT-BIT": (no_bite, no_injection, failed_fault),
+    "FAULT-BIT": (no_bite, no_injection, no_injection_in_a_schedule, failed_fault),
+    "TRIGGER": (never_fires, cut_off),
+    "RADIUS": (touched,),
     "HEAL": (no_heal,),
     "TRAFFIC": (little_traffic,),
     "OBSERVED": (silent_source, blind),
@@ -96,6 +133,27 @@ def test_a_broken_assumption_turns_pass_into_unknown(assumption: str, breaks: ob
     assert {verdict.verdict for verdict in judgement.promises} == {UNKNOWN}
     assert all(verdict.reasons for verdict in judgement.promises)
     assert judgement.verdict is UNKNOWN
+
+
+def test_a_trigger_that_never_fires_says_what_was_waited_for_and_seen() -> None:
+    """The reason holds both."""
+    story = quiet("TRUTH-1")
+    never_fires(story)
+    assert story.verdict("TRIGGER").reasons == (
+        "call 1 of the operator to patch nodes never came: gave up; last seen: 0 calls",
+    )
+
+
+def test_triggers_that_fired_and_looks_that_found_nothing_are_examined() -> None:
+    """Both hold, with what they have examined, and so does a schedule all of whose faults were injected."""
+    story = quiet("TRUTH-1")
+    wait(story, "fired")
+    look(story)
+    story.fault(20.0, 22.0, "node", kind="node-cordoned")
+    story.scenario["faults"] = [{"schedule": "once", "fault": {"kind": "node-cordoned"}, "after_s": 1.0}]
+    found = {a.promise: (a.verdict, a.examined) for a in story.judge().assumptions}
+    assert (found["TRIGGER"], found["RADIUS"]) == ((PASS, 1), (PASS, 9))
+    assert found["FAULT-BIT"] == (PASS, 1)
 
 
 def test_a_fail_stands_whatever_the_assumptions() -> None:

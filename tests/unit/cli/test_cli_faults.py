@@ -47,8 +47,8 @@ def test_json_is_a_list_of_objects_with_the_documented_keys() -> None:
 
     assert [fault["name"] for fault in body] == sorted(catalog.KINDS)
     for fault in body:
-        assert list(fault) == ["name", "harms", "needs", "proves", "threatens", "scenarios"]
-        assert all(isinstance(fault[key], list) for key in ("needs", "threatens", "scenarios"))
+        assert list(fault) == ["name", "harms", "radius", "needs", "proves", "threatens", "scenarios"]
+        assert all(isinstance(fault[key], list) for key in ("radius", "needs", "threatens", "scenarios"))
 
 
 def test_every_fault_says_what_it_harms_and_how_it_proves_it() -> None:
@@ -114,7 +114,7 @@ def test_on_a_terminal_it_is_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
 
     heading = next(line for line in captured.get().splitlines() if "harms" in line)
     assert [word for word in heading.split() if word.isalpha()] == [
-        "fault", "harms", "needs", "proves", "threatens", "scenarios",
+        "fault", "harms", "radius", "needs", "proves", "threatens", "scenarios",
     ]  # fmt: skip
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import io
 import re
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -17,11 +18,14 @@ from reports.junit import render as render_junit
 from reports.markdown import render as render_markdown
 from reports.terminal import print_summary
 from reports.visible import fenced, line, markdown, measured, seconds, visible
+from reports.words import harm
 from reports.write import write_all
 from tests.unit.reports import bundles
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from reports.campaign import Run
 
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 TAG = re.compile(r"<\s*script", re.IGNORECASE)
@@ -238,3 +242,19 @@ def test_junit_lets_nothing_pass_that_did_not(campaign_dir: Path) -> None:
     assert properties["AVAIL-1"] == "FAIL"
     assert properties["TRUTH-1"] == "PASS"
     assert properties["seed"] == "7"
+
+
+def test_a_schedule_is_told_with_all_that_it_is_made_of() -> None:
+    """However deep; triggers are not harm, and a fault is told as ever."""
+    silent = {"kind": "node-silent", "for_s": 4.0}
+    until = {
+        "schedule": "until",
+        "fault": {"kind": "api-slow"},
+        "trigger": {"trigger": "rest-answers"},
+        "deadline_s": 9,
+    }
+    plan = {"faults": [silent, {"schedule": "parallel", "branches": [until, silent]}]}
+
+    assert harm(cast("Run", SimpleNamespace(plan={"scenario": plan}))) == [
+        "node silent for 4 s", "parallel (until (api slow); node silent for 4 s)",
+    ]  # fmt: skip

@@ -7,13 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import faults
+from harness import faults, schedules
 from harness.cluster.configfile import Configuration
 from harness.cluster.hardware import GPU_MODELS, NodeProfile
 from harness.cluster.nodes import check_name
 from harness.errors import UsageError
-from harness.fault import catalog
+from harness.fault import composition
 from harness.scenario import Scenario, name_of_length, named, simulated, two_sizes
+
+PATCH = schedules.OperatorCalls("patch", "nodes")
+TWICE = schedules.Alternate(faults.LeaderMoved(), schedules.After(PATCH, faults.NodeSilent(node="worker-2")))
 
 
 @given(st.integers(1, 253))
@@ -98,6 +101,11 @@ def test_the_usual_cluster_has_different_nodes() -> None:
         ({"faults": (faults.MemberKilled(), faults.SqlReadOnly())}, "no datastore is left"),
         ({"faults": (faults.Together(faults.Compacted(), faults.SqlReadOnly()),)}, "no datastore is left"),
         ({"faults": (faults.MemberKilled(role="chairman"),)}, "role='chairman'"),
+        ({"faults": (faults.NodeSilent(node="worker-9"),)}, "no node is called 'worker-9'"),
+        ({"faults": ("api-slow",)}, "'api-slow' is neither a fault nor a schedule"),
+        ({"faults": (TWICE,), "datastores": ("sqlite",)}, "no datastore is left"),
+        ({"faults": (schedules.Until(faults.WatchFrozen(), schedules.TrafficDone()),), "traffic": None}, "no traffic"),
+        ({"faults": (faults.ApiSlow(for_s=500.0), faults.ApiSlow(for_s=500.0))}, "may last 1002 s"),
         ({"servers": 0}, "servers=0"),
         ({"servers": 2}, "servers=2"),
         ({"quota_mib": -1}, "quota_mib=-1"),
@@ -120,6 +128,7 @@ def test_a_bad_value_is_refused_and_named(given_values: dict[str, Any], said: st
         ({"datastores": ("sqlite", "etcd")}, ("sqlite", "etcd")),
         ({"servers": 3}, ("etcd3",)),
         ({"faults": (faults.MemberKilled(),)}, ("etcd3",)),
+        ({"faults": (TWICE,)}, ("etcd3",)),
         ({"faults": (faults.SqlReadOnly(), faults.ConnectionsExhausted())}, ("postgres", "mysql")),
         ({"datastores": ("mysql", "etcd", "etcd3"), "faults": (faults.Compacted(),)}, ("etcd", "etcd3")),
         ({"faults": (faults.Together(faults.Compacted(), faults.MemberKilled()),)}, ("etcd3",)),
@@ -138,6 +147,8 @@ def test_a_scenario_is_possible_where_all_its_faults_are(
         ({}, False),
         ({"proxied": True}, True),
         ({"faults": (faults.WatchFrozen(),)}, True),
+        ({"faults": (schedules.After(PATCH, faults.ApiServerKilled()),)}, True),
+        ({"faults": (schedules.After(schedules.RestAnswers(), faults.ApiServerKilled()),)}, False),
         ({"faults": (faults.Together(faults.ServerKilled(), faults.ApiSlow()),), "servers": 3}, True),
         ({"faults": (faults.ApiServerKilled(),)}, False),
     ],
@@ -156,7 +167,7 @@ def test_the_plan_is_json_and_complete() -> None:
         id="chaos/x",
         promises=("TRUTH-1", "RECOVER-1"),
         nodes=two_sizes(),
-        faults=(faults.NodeReplaced(node="worker-1"), faults.ApiServerHung(for_s=2.5)),
+        faults=(faults.NodeReplaced(node="worker-1"), faults.ApiServerHung(for_s=2.5), TWICE),
         objectives={"TRUTH-1": 7.5},
         supervised=True,
         names=("worker-1",),
@@ -165,7 +176,7 @@ def test_the_plan_is_json_and_complete() -> None:
     plan = json.loads(json.dumps(scenario.as_json()))
 
     assert {name: NodeProfile(**body) for name, body in plan["nodes"].items()} == two_sizes()
-    assert tuple(catalog.from_json(body) for body in plan["faults"]) == scenario.faults
+    assert tuple(composition.from_json(body) for body in plan["faults"]) == scenario.faults
     assert plan["traffic"]["rate"] == 8.0
     assert plan["objectives"] == {"TRUTH-1": 7.5}
     assert plan["min_ops"] == 20
