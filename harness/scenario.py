@@ -35,17 +35,6 @@ def named(*names: str, profile: NodeProfile = DEFAULT_PROFILE) -> dict[str, Node
     return {check_name(name): profile for name in names}
 
 
-def name_of_length(length: int) -> str:
-    """A valid node name of exactly that many characters: labels of at most 63, joined by dots."""
-    if not 1 <= length <= 253:
-        raise UsageError(f"a node name of {length} characters is not possible", hint="1 to 253")
-    pattern = ("n" + "ode-with-a-very-long-name-" * 3)[:62] + "z"
-    text = ".".join([pattern] * 4)[:length]
-    if text.endswith("."):
-        return text[:-3] + "z.z"  # a letter in the dot's place would make a label of 64
-    return text[:-1] + "z" if text.endswith("-") else text
-
-
 def two_sizes() -> dict[str, NodeProfile]:
     """The usual small cluster: a GPU node, another kind of GPU node, and one without GPUs."""
     return {
@@ -69,7 +58,8 @@ class Scenario:
     `datastores`: the kinds on which the scenario makes sense, the one it runs on unless told otherwise first (those on
     which one of its faults is not possible are left out); `servers`: 1, or 3, each with an etcd member; `pinned`: the
     operator is given the first server's address, not the balanced one; `quota_mib`: etcd's size limit, 0 for its own.
-    `proxied`: the operator goes through the API proxy, as it does anyway where a fault needs it.
+    `proxied`: the operator goes through the API proxy, as it does anyway where a fault needs it. `models`: what the GPU
+    registry calls a model, by the name it has in profiles and faults.
     `config`: the configuration file that the operator starts with; None: it is given none.
     """
 
@@ -91,6 +81,7 @@ class Scenario:
     quota_mib: int = 0
     proxied: bool = False
     config: Configuration | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.id or any(part in {"", ".", ".."} for part in self.id.split("/")):
@@ -184,4 +175,5 @@ class Scenario:
             "quota_mib": self.quota_mib,
             "proxied": self.behind_proxy,
             "config": None if self.config is None else dataclasses.asdict(self.config),
+            "models": dict(self.models),
         }

@@ -167,6 +167,22 @@ def _memory(mib: int) -> dict[str, Any]:
     }
 
 
+def under_names(content: Any, models: Mapping[str, str]) -> Any:
+    """A registry's content with other names for some models; what is no registry is left as it is."""
+    if not models or not isinstance(content, dict):
+        return content
+    return {
+        vendor: {
+            **body,
+            "devices": {
+                key: {**device, "name": models.get(device["name"], device["name"])}
+                for key, device in body["devices"].items()
+            },
+        }
+        for vendor, body in content.items()
+    }
+
+
 def registry(*, names: Mapping[str, str] | None = None, without: Collection[str] = ()) -> dict[str, Any]:
     """The GPU registry's content for all known products.
 

@@ -27,7 +27,7 @@ from harness.run.poll import Polling
 from harness.run.steady import Steady
 from harness.run.world import RunControl, RunWorld
 from harness.traffic.driver import Driver
-from harness.traffic.pods import NAMESPACES
+from harness.traffic.pods import Churn
 from harness.wait import until
 
 if TYPE_CHECKING:
@@ -141,7 +141,9 @@ async def staged(
         operator = _operator(cluster, scenario, setup, history, logs, file=None if config is None else config.path)
         polling = Polling(history, operator.rest_url, operator.grpc_target)
         rng = seeds.stream(setup.seed, scenario.id, "nemesis")
-        world = RunWorld(cluster, RunControl(operator), rng, dict(scenario.nodes), live, config=config)
+        world = RunWorld(
+            cluster, RunControl(operator), rng, dict(scenario.nodes), live, config=config, models=scenario.models
+        )
         stage = Stage(
             scenario, setup, history, cluster, live, operator, polling, Steady(live, polling), world
         )  # fmt: skip
@@ -169,14 +171,14 @@ def _shape_of(scenario: Scenario, setup: Setup) -> Shape:
 
 async def _furnish(cluster: EmbeddedCluster, live: LiveTruth, scenario: Scenario) -> None:
     """Registry, hardware and nodes, in the order that leaves no moment without truth."""
-    content = registry()
+    content = registry(names=scenario.models)
     await cluster.set_registry(content, delay_s=REGISTRY_DELAY_S)
     live.record("registry", body=content)
     bodies = {name: profile.hardware() for name, profile in scenario.nodes.items()}
     await cluster.set_hardware(bodies)
     for name, body in bodies.items():
         live.record("hardware", node=name, hardware=body)
-    for namespace in NAMESPACES:
+    for namespace in (scenario.traffic or Churn()).namespaces:
         await access.namespace(cluster.client, namespace)
     await nodes.create(cluster.client, scenario.nodes)
     await nodes.wait_ready(cluster.client, scenario.nodes, deadline_s=30.0 + 0.05 * len(scenario.nodes))

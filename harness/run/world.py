@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.cluster.hardware import under_names
 from harness.errors import FaultError
 from harness.run.configured import document
 from harness.wait import interval
@@ -12,6 +13,7 @@ from harness.wait import interval
 if TYPE_CHECKING:
     import random
     import signal
+    from collections.abc import Mapping
 
     from harness.cluster.configfile import ConfigFile
     from harness.cluster.embedded import EmbeddedCluster
@@ -38,6 +40,7 @@ class RunWorld:
     held: dict[int | str, Held] = field(default_factory=dict)
     config: ConfigFile | None = None
     driver: Driver | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def operations(self) -> int:
@@ -59,7 +62,8 @@ class RunWorld:
         self.live.record("hardware", node=node, hardware=body)
 
     async def set_registry(self, body: Any) -> None:
-        """Change the registry's content and record it."""
+        """Change the registry's content, in which models are called as the scenario has it, and record it."""
+        body = under_names(body, self.models)
         await self.cluster.set_registry(body)
         self.live.record("registry", body=body)
 

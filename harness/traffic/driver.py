@@ -11,7 +11,6 @@ from harness.cluster.client import MERGE_PATCH, STRATEGIC_PATCH, KubeClient
 from harness.errors import ApiError, ApiUnavailableError, ClusterError
 from harness.traffic.pods import (
     LABEL,
-    NAMESPACES,
     OURS,
     Churn,
     Op,
@@ -66,7 +65,7 @@ class Driver:
         What was done while faults acted depends on their timing; what is there at the end then does not. Each step is
         tried until it is done: nothing is harmed any more.
         """
-        for namespace in NAMESPACES:
+        for namespace in self.churn.namespaces:
             path = f"/api/v1/namespaces/{namespace}/pods"
 
             async def emptied(_progress: Progress, path: str = path) -> bool | None:
@@ -81,7 +80,7 @@ class Driver:
             await until("traffic's pods to be gone", emptied, deadline_s=_SETTLE_DEADLINE_S)
         self.pods = Pods()
         for number in range(_SETTLED):
-            op = plain_pod(rng, f"settled-{number}", rng.choice(sorted(self.profiles)))
+            op = plain_pod(rng, self.churn, ("settled", number), rng.choice(sorted(self.profiles)))
             what = f"{op.namespace}/{op.name}"
             self.note(op=op.op, id=self._next, phase="invoke", object=what, detail={})
             await self._carry_out(op)

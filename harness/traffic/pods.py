@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cluster.hardware import NodeProfile, gpu_model
 from harness.errors import UsageError
+from harness.names.naming import USUAL, Naming, parse
 
 if TYPE_CHECKING:
     import random
@@ -38,6 +39,7 @@ class Churn:
     count. `names`: how many pod names each namespace draws from; with few, names come back with new uids and stand in
     both namespaces at once. `plain`: pods of whole CPUs, each with a name of its own, that are deleted and never
     finish: for scenarios whose fault should stand alone, so that a defect in adding up odd pods does not show again.
+    `named`: how namespaces and pods are named (`harness.names.naming.WORDS`).
     """
 
     rate: float = 8.0
@@ -46,6 +48,7 @@ class Churn:
     names: int = 8
     labels: bool = True
     plain: bool = False
+    named: str = USUAL
 
     def __post_init__(self) -> None:
         if not 0 < self.rate <= 200 or not 1 <= self.live <= 5000 or self.least < 1 or self.names < 1:
@@ -53,6 +56,12 @@ class Churn:
                 f"traffic rate={self.rate:g}, live={self.live}, least={self.least}, names={self.names} is out of range",
                 hint="rate 0 to 200 a second, live 1 to 5000, least and names at least 1",
             )
+        parse(self.named)
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """The two namespaces of its pods."""
+        return Naming(self.named).namespaces(NAMESPACES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +114,22 @@ def _decide_plain(rng: random.Random, churn: Churn, pods: Pods, profiles: Mappin
     if not pods.live or (len(pods.live) < churn.live and rng.random() < 0.55):
         pods.made += 1
         node = rng.choice(sorted(profiles))
-        return plain_pod(rng, f"plain-{pods.made}", node)
+        return plain_pod(rng, churn, ("plain", pods.made), node)
     namespace, name = rng.choice(sorted(pods.live))
     return Op("delete", name, namespace)
 
 
-def plain_pod(rng: random.Random, name: str, node: str) -> Op:
-    """Create a pod of a whole CPU that every operator counts alike."""
+def plain_pod(rng: random.Random, churn: Churn, usual: tuple[str, int], node: str) -> Op:
+    """Create a pod of a whole CPU that every operator counts alike; `usual`: the parts of its usual name."""
     requests = {"cpu": "1", "memory": rng.choice(("64Mi", "256Mi")), "ephemeral-storage": "1Gi"}
     container = {"name": "main", "image": IMAGE, "resources": {"requests": requests}}
-    namespace = rng.choice(NAMESPACES)
+    namespace, name = rng.choice(churn.namespaces), Naming(churn.named).pod(*usual)
     return Op("create", name, namespace, _pod(namespace, name, {"nodeName": node, "containers": [container]}))
 
 
 def _free_names(churn: Churn, pods: Pods) -> list[tuple[str, str]]:
-    every = [(ns, f"web-{index}") for ns in NAMESPACES for index in range(churn.names)]
+    names = [Naming(churn.named).pod("web", index) for index in range(churn.names)]
+    every = [(namespace, name) for namespace in churn.namespaces for name in names]
     return [key for key in every if key not in pods.live]
 
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cluster.hardware import GPU_MODELS, NodeProfile, gpu_model, registry
+from harness.cluster.hardware import GPU_MODELS, NodeProfile, gpu_model, registry, under_names
 from harness.cluster.nodes import FOREIGN_LABEL, is_ready, node_object
 from harness.errors import UsageError
-from harness.scenario import name_of_length
+from harness.names.naming import name_of_length
 
 PROFILES = st.builds(
     NodeProfile,
@@ -18,6 +18,21 @@ PROFILES = st.builds(
     gpu=st.sampled_from(sorted(GPU_MODELS)),
     gpus=st.integers(1, 8),
 )
+
+
+@pytest.mark.parametrize("body", ["<html>", None, [], {}])
+def test_what_is_no_registry_is_not_renamed(body: Any) -> None:
+    """A fault may tell anything in its place."""
+    assert under_names(body, {"a100": "x"}) == body
+
+
+def test_models_are_called_otherwise_by_the_name_they_have() -> None:
+    """Whatever content has been made, and no other part of it is touched."""
+    content = registry(names={"a100": "a100-80g"})
+    other = under_names(content, {"a100-80g": "long", "a100": "unused", "t4": "short"})
+
+    assert other == registry(names={"a100": "long", "t4": "short"})
+    assert content == registry(names={"a100": "a100-80g"})
 
 
 @given(PROFILES)

@@ -13,7 +13,8 @@ from harness.cluster.hardware import GPU_MODELS, NodeProfile
 from harness.cluster.nodes import check_name
 from harness.errors import UsageError
 from harness.fault import composition
-from harness.scenario import Scenario, name_of_length, named, simulated, two_sizes
+from harness.names.naming import name_of_length
+from harness.scenario import Scenario, named, simulated, two_sizes
 
 PATCH = schedules.OperatorCalls("patch", "nodes")
 TWICE = schedules.Alternate(faults.LeaderMoved(), schedules.After(PATCH, faults.NodeSilent(node="worker-2")))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from harness import seed as seeds
 from harness.cluster.hardware import NodeProfile
 from harness.errors import UsageError
+from harness.names.naming import WORDS, parse
 from harness.traffic.pods import (
     LABEL,
     NAMESPACES,
@@ -139,6 +140,25 @@ def test_traffic_out_of_range_is_refused_with_the_value(field: str, value: float
         Churn(**{field: value})  # type: ignore[arg-type]
 
     assert field in caught.value.hint
+
+
+@pytest.mark.parametrize("word", [*WORDS, "64"])
+def test_the_same_traffic_has_other_names(word: str) -> None:
+    """Both namespaces and all pods are named by the word, each pod of a namespace by a name of its own."""
+    churn = Churn(named=word, plain=True)
+    made = [op for op in story(5, churn) if op.op == "create"]
+    naming = parse(word)
+
+    assert len(set(churn.namespaces)) == 2
+    assert {op.namespace for op in made} == set(churn.namespaces)
+    assert [op.name for op in made] == [naming.pod("plain", number) for number in range(1, len(made) + 1)]
+    assert all(op.body["metadata"]["name"] == op.name for op in made)
+
+
+def test_a_naming_that_is_unknown_is_refused() -> None:
+    """The error shows the word."""
+    with pytest.raises(UsageError, match="'meteor'"):
+        Churn(named="meteor")
 
 
 def test_every_name_taken_means_no_creation() -> None:

@@ -1,0 +1,1 @@
+"""Limits of names, and names at them."""
