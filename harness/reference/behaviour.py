@@ -99,6 +99,11 @@ def true_gpu(gpu: Gpu) -> Gpu:
     return gpu
 
 
+def whole_name(name: str) -> str:
+    """NAMES-1: a node is called what it is called."""
+    return name
+
+
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """One strategy for each seam.
@@ -106,13 +111,14 @@ class Behaviour:
     Reflectors: `resync`, `resumes_watches` (as client-go does; the correct one lists anew), `on_gone` (what comes
     between a watch that brought 410 and the loss of sight), `forbidden_is_empty` (a list that is refused),
     `watches_from_list`, `on_missed_deletion`, `on_error_event`, `forget_node`, `merge_node`, `decode_pod`,
-    `pod_identity`. Sums: `counts`, `ledger`. Nodes: `reportable`. Hardware: `recreate_pod`, `retries_pods` (that were
-    refused), `reported_registry`, `reported_gpu`. Labels: `labels_nodes`, `retries_labels` (that were refused),
-    `label_patch`. Serving: `inventory_while_away`, `inventory_while_refused` (the API server answers 5xx),
-    `inventory_while_reconnecting` (a watch was lost, and the API server answers), `document_while_away`,
-    `rest_waits_while_away`, `rest_takes_turns`, `stream_sends_at_most` (snapshots; 0 for no limit), `always_healthy`,
-    `retries_ports`. Configuration file: `config_reader` (the way to its text), `on_bad_config` (says so, and what is in
-    force from then on; None: what was). Access: `rereads_token` (before each request).
+    `pod_identity`. Sums: `counts`, `ledger`. Nodes: `reportable`, `reported_name`. Hardware: `recreate_pod`,
+    `retries_pods` (that were refused), `reported_registry`, `reported_gpu`. Labels: `labels_nodes`, `retries_labels`
+    (that were refused), `label_patch`, `leaves_out_refused` (keys that Kubernetes does not accept). Serving:
+    `inventory_while_away`, `inventory_while_refused` (the API server answers 5xx), `inventory_while_reconnecting` (a
+    watch was lost, and the API server answers), `document_while_away`, `rest_waits_while_away`, `rest_takes_turns`,
+    `stream_sends_at_most` (snapshots; 0 for no limit), `always_healthy`, `retries_ports`. Configuration file:
+    `config_reader` (the way to its text), `on_bad_config` (says so, and what is in force from then on; None: what was).
+    Access: `rereads_token` (before each request).
     """
 
     resync: Callable[[], Awaitable[None]] = at_once
@@ -130,6 +136,7 @@ class Behaviour:
     counts: Callable[[PodRecord], bool] = counts
     ledger: Callable[[], Ledger] = NoLedger
     reportable: Callable[[NodeRecord], bool] = reportable
+    reported_name: Callable[[str], str] = whole_name
     recreate_pod: bool = True
     retries_pods: bool = True
     reported_registry: Callable[[Registry, Registry], Registry] = latest_registry
@@ -137,6 +144,7 @@ class Behaviour:
     labels_nodes: bool = True
     retries_labels: bool = True
     label_patch: Callable[[NodeRecord, Mapping[str, str | None], Mapping[str, str]], tuple[str, Any]] = merge_patch
+    leaves_out_refused: bool = True
     inventory_while_away: Callable[[Inventory], Inventory] = true_inventory
     inventory_while_refused: Callable[[Inventory], Inventory] = true_inventory
     inventory_while_reconnecting: Callable[[Inventory], Inventory] = true_inventory

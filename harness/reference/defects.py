@@ -381,6 +381,18 @@ DEFECTS: Mapping[str, Defect] = {
             _but(reportable=_short_names_only),
         ),
         Defect(
+            "cuts-node-names",
+            "Nodes are reported by the first 63 characters of their names, as hosts are called.",
+            ("NAMES-1",),
+            _but(reported_name=lambda name: name[:_HOSTNAME_MOST]),
+        ),
+        Defect(
+            "labels-all-or-nothing",
+            "Labels are written with those whose keys are too long, so that the API server refuses all of them.",
+            ("LABEL-1",),
+            _but(leaves_out_refused=False),
+        ),
+        Defect(
             "config-read-once",
             "The configuration file is read at start and never again.",
             ("CONFIG-1",),

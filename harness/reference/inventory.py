@@ -46,6 +46,7 @@ class Inventory:
 
 
 def node_entry(
+    name: str,
     node: NodeRecord,
     requests: Iterable[Amounts],
     *,
@@ -54,7 +55,7 @@ def node_entry(
     storage_classes: tuple[str, ...] = (),
     correction: Amounts = NOTHING,
 ) -> NodeEntry:
-    """What is reported of one node.
+    """What is reported of one node, under that name.
 
     `requests` are those of the pods that count; `correction` is added to their sum (always nothing, except in a
     saboteur).
@@ -62,7 +63,7 @@ def node_entry(
     allocated = sum(requests, correction)
     have, total = node.allocatable, node.capacity
     return NodeEntry(
-        name=node.name,
+        name=name,
         cpu=Pair(format_cpu(have.cpu), format_cpu(allocated.cpu), format_cpu(total.cpu)),
         memory=Pair(format_plain(have.memory), format_plain(allocated.memory), format_plain(total.memory)),
         gpu=Pair(format_plain(have.gpu), format_plain(allocated.gpu), format_plain(total.gpu)),

@@ -55,10 +55,12 @@ def gpu_labels(gpus: Iterable[Gpu]) -> tuple[dict[str, str], list[str]]:
     return labels | {key: str(number) for key, number in count.items() if key not in refused}, refused
 
 
-def label_changes(current: Mapping[str, str], *, offered: bool, gpus: tuple[Gpu, ...] | None) -> dict[str, str | None]:
+def label_changes(
+    current: Mapping[str, str], *, offered: bool, gpus: tuple[Gpu, ...] | None, refused_too: bool = False
+) -> dict[str, str | None]:
     """What to change so that the managed labels are the wanted ones; None removes a key.
 
-    `gpus` is None while the cards are unknown.
+    `gpus` is None while the cards are unknown. `refused_too`: with the keys that Kubernetes would refuse (a saboteur).
     """
     wanted: dict[str, str] = {}
     if offered:
@@ -66,7 +68,8 @@ def label_changes(current: Mapping[str, str], *, offered: bool, gpus: tuple[Gpu,
         if gpus is None:
             wanted |= {key: current[key] for key in current if key.startswith(GPU_PREFIX) or key == NVIDIA_PRESENT}
         else:
-            wanted |= gpu_labels(gpus)[0]
+            labels, refused = gpu_labels(gpus)
+            wanted |= labels | (dict.fromkeys(refused, "1") if refused_too else {})
     changes: dict[str, str | None] = {key: value for key, value in wanted.items() if current.get(key) != value}
     return changes | {key: None for key in current if managed(key) and key not in wanted}
 
@@ -123,7 +126,9 @@ class Labeller:
             return  # the state tells again when the hardware is known, or has been waited for long enough
         gpus = self.state.gpus(node)
         self._say_refused(name, gpus or ())
-        changes = label_changes(node.labels, offered=offered, gpus=gpus)
+        changes = label_changes(
+            node.labels, offered=offered, gpus=gpus, refused_too=not self.behaviour.leaves_out_refused
+        )
         if not changes:
             self._failures.pop(name, None)
             return

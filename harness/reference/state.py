@@ -171,6 +171,7 @@ class State:
         hardware = self.known_hardware(node)
         gpus = known_gpus(hardware.cards or (), self._reported_registry)
         return node_entry(
+            self.behaviour.reported_name(name),
             node,
             (pod.requests for pod in self._by_node.get(name, {}).values() if self.behaviour.counts(pod)),
             cpu_info=hardware.cpus or (),
