@@ -17,6 +17,7 @@ from typing import Any
 from harness.bundle import NOT_APPLICABLE_FILE
 from harness.check.verdict import UNKNOWN, Finding, PromiseVerdict, Verdict, worst
 from harness.errors import PlatformError
+from harness.names.naming import USUAL
 from reports.differential import Comparison, NotApplicable, compare
 from reports.disk import replace_text
 from reports.stored import machine, read_header, read_object, read_rows, strings
@@ -47,7 +48,8 @@ class Run:
     """One bundle.
 
     `texts`: what each promise says, by id; `stale`: steps [t, number of fields not true]; `plan`: the scenario as data;
-    `body`: verdicts.json as it was read; `error`: set when there are no verdicts; `datastore`: its kind.
+    `body`: verdicts.json as it was read; `error`: set when there are no verdicts; `datastore`: its kind; `names`: the
+    word for how things were named.
     """
 
     id: str
@@ -68,6 +70,7 @@ class Run:
     body: Mapping[str, Any] = field(default_factory=dict)
     error: HarnessFault | None = None
     datastore: str = USUAL_DATASTORE
+    names: str = USUAL
 
     @property
     def scenario(self) -> str:
@@ -131,6 +134,11 @@ class Campaign:
             found.pop("datastore", None)
             found |= {f"datastore {kind}": line for kind, line in stores.items()}
         return found
+
+    @property
+    def names(self) -> str:
+        """How things were named in its runs; empty where all had their usual names."""
+        return ", ".join(dict.fromkeys(run.names for run in self.runs if run.names != USUAL))
 
     @property
     def started(self) -> str:
@@ -224,9 +232,12 @@ def _run(out: Path, bundle: Path, problems: list[str]) -> Run:
     plan = read_object(bundle / PLAN, name, problems, required=error is None) or {}
     body = read_object(bundle / VERDICTS, name, problems, required=error is None)
     store = _datastore(name, body or {}, plan)
+    named = str((body or {}).get("names") or plan.get("names") or USUAL)
     if body is not None:
         try:
-            return replace(_judged(name, bundle, body, plan, str(header.get("started") or "")), datastore=store)
+            return replace(
+                _judged(name, bundle, body, plan, str(header.get("started") or "")), datastore=store, names=named
+            )
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
             problems.append(f"{name}: {VERDICTS} does not have the shape of verdicts ({type(exc).__name__}: {exc})")
     seed = header.get("seed", plan.get("seed"))
@@ -234,6 +245,7 @@ def _run(out: Path, bundle: Path, problems: list[str]) -> Run:
         id=name, bundle=bundle, verdict=UNKNOWN, seed=seed if isinstance(seed, int) else None,
         operator=strings(header.get("operator")), versions=strings(header.get("versions")),
         started=str(header.get("started") or ""), plan=plan, error=_why(name, error), datastore=store,
+        names=named,
     )  # fmt: skip
 
 

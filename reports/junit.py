@@ -73,7 +73,7 @@ def _compared(suite: ET.Element, item: Comparison) -> None:
 def _properties(run: Run) -> dict[str, str]:
     found = {promise.promise: str(promise.verdict) for promise in run.promises}
     known = {"seed": run.seed, "recovery_s": run.recovery_s, "operator": run.operator.get("name"), "bundle": run.bundle}
-    known["datastore"] = words.datastore(run)
+    known["datastore"], known["names"] = words.datastore(run), run.names
     return {**found, **{key: str(value) for key, value in known.items() if value is not None}}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.check.verdict import FAIL, PASS
+from harness.names.naming import USUAL
 from reports import words
 from reports.disk import replace_text
 from reports.visible import count, fenced, line, markdown, seconds, shortened
@@ -32,7 +33,8 @@ def _lines(campaign: Campaign) -> Iterator[str]:
     who = markdown(campaign.operator.get("name", "not known"))
     yield f"# {words.badge(campaign.verdict)}: inventory operator {who}"
     yield ""
-    yield f"{words.size(campaign)}: {words.totals(campaign)}."
+    named = f" Names: {markdown(campaign.names)}." if campaign.names else ""
+    yield f"{words.size(campaign)}: {words.totals(campaign)}.{named}"
     yield ""
     yield "| scenario | promises kept | not kept | verdict | true again | wall |"
     yield "|---|---|---|---|---:|---:|"
@@ -92,7 +94,8 @@ def _explain(run: Run) -> Iterator[str]:
     if more:
         yield f"- … and {count(more, 'doubt')} more"
     yield f"- datastore {markdown(words.datastore(run))}"
-    yield f"- seed {run.seed if run.seed is not None else 'not known'}, bundle {markdown(str(run.bundle))}"
+    named = f", names {markdown(run.names)}" if run.names != USUAL else ""
+    yield f"- seed {run.seed if run.seed is not None else 'not known'}{named}, bundle {markdown(str(run.bundle))}"
     if run.reproduce:
         yield ""
         yield fenced(line(run.reproduce))

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.check.verdict import FAIL, PASS, UNKNOWN
+from harness.names.naming import USUAL
 from reports import words
 from reports.visible import count, line, seconds, shortened
 
@@ -39,7 +40,12 @@ def print_summary(campaign: Campaign, console: Console) -> None:
         _say(console, f"note: {line(problem)}", "dim")
     _say(console, "")
     who = line(campaign.operator.get("name", "the operator"))
-    _say(console, f"{words.badge(campaign.verdict)}  {who}: {words.totals(campaign)}", words.COLOUR[campaign.verdict])
+    named = f" (names: {line(campaign.names)})" if campaign.names else ""
+    _say(
+        console,
+        f"{words.badge(campaign.verdict)}  {who}: {words.totals(campaign)}{named}",
+        words.COLOUR[campaign.verdict],
+    )
 
 
 def _table(campaign: Campaign) -> Table:
@@ -119,6 +125,8 @@ def _explain(console: Console, run: Run) -> None:
     if more:
         _say(console, f"  ... and {count(more, 'doubt')} more")
     _say(console, f"  datastore: {line(words.datastore(run))}")
+    if run.names != USUAL:
+        _say(console, f"  names: {line(run.names)}")
     _say(console, f"  seed: {run.seed if run.seed is not None else 'not known'}")
     _say(console, f"  bundle: {line(str(run.bundle))}")
     if run.reproduce:

@@ -24,6 +24,7 @@ from harness.cli.toolchain import bring
 from harness.cluster import datastore as datastores
 from harness.cluster.sweep import sweep
 from harness.errors import HarnessError, PlatformError, UsageError
+from harness.names.naming import USUAL, WORDS, parse
 from harness.operator.base import REFERENCE
 from harness.process.shim import command
 from harness.run.choose import choose, optional_parts
@@ -86,6 +87,13 @@ _WORKERS_MOST = 8
     metavar="KIND[,KIND]",
     help="etcd, etcd3, sqlite, postgres, mysql, the URL of a SQL server, or all [the scenarios usual on etcd].",
 )
+@click.option(
+    "--names",
+    default=USUAL,
+    show_default=True,
+    metavar="WORD",
+    help=f"How nodes, namespaces, pods and GPU models are named: {', '.join(WORDS)}, or a number of characters.",
+)
 @click.option("--kubernetes", default=DEFAULT_KUBERNETES, show_default=True, help="Version of the control plane.")
 def run(
     *,
@@ -98,6 +106,7 @@ def run(
     workers: int | None,
     out: Path | None,
     datastore: str,
+    names: str,
     kubernetes: str,
 ) -> int:
     """Run scenarios on a real control plane and judge the operator's promises.
@@ -106,6 +115,7 @@ def run(
     """
     spec = choose(operator, defect)
     number = seeds.check(seed) if seed is not None else seeds.fresh()
+    naming = parse(names)
     stores = datastores.parse_many(datastore) if datastore else ()
     suite = suite_root()
     console = Console()
@@ -118,7 +128,7 @@ def run(
         sys.executable, "-m", "pytest", str(suite / "scenarios"), f"--rootdir={suite}", "-c", str(suite / "tox.ini"),
         "-q", "-n", str(workers or usual_workers()), "--dist=worksteal", f"--operator={operator}", f"--seed={number}",
         f"--out={directory}",
-        f"--kubernetes={kubernetes}", "-p", "no:cacheprovider",
+        f"--kubernetes={kubernetes}", f"--names={naming.word}", "-p", "no:cacheprovider",
         *(["-k", expression] if expression else []),
         *(["-m", marks] if marks else []),
         *([f"--defect={defect}"] if defect else []),

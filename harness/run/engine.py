@@ -27,6 +27,7 @@ from harness.history import reader
 from harness.history.writer import HistoryWriter
 from harness.run import footprint
 from harness.run.nemesis import Nemesis
+from harness.run.renamed import renamed
 from harness.run.result import RunResult
 from harness.run.stage import staged
 from harness.wait import interval, until
@@ -58,8 +59,8 @@ class Setup:
 
     `out`: where bundles go, one directory for each run; `reproduce`: a command with {scenario}, {seed} and {datastore}
     in it; `settle`: whether traffic ends with the same pods for the same seed, so that runs on several datastores
-    compare;
-    `phase`: told what the run is doing, for progress on a terminal; `datastore`: None for each scenario's usual one.
+    compare; `phase`: told what the run is doing, for progress on a terminal; `datastore`: None for each scenario's
+    usual one; `names`: how nodes, namespaces, pods and GPU models are named (`harness.names.naming`).
     """
 
     toolchain: Toolchain
@@ -70,6 +71,7 @@ class Setup:
     phase: Callable[[str, str], None] = lambda _scenario, _phase: None
     datastore: DatastoreSpec | None = None
     settle: bool = False
+    names: str = "usual"
 
     def asked_for(self, scenario: Scenario) -> DatastoreSpec:
         """The datastore that a run was to be on, whether or not the scenario is possible on it."""
@@ -94,8 +96,9 @@ def run(scenario: Scenario, setup: Setup) -> RunResult:
     began = time.monotonic()
     spec = setup.spec(scenario)
     label = label_of(scenario, spec)
+    scenario, named = renamed(scenario, setup.names)
     bundle = _make_bundle(setup.out, label)
-    asyncio.run(_Run(scenario, setup, bundle).carry_out())
+    asyncio.run(_Run(scenario, setup, bundle, named).carry_out())
     ended = time.monotonic()
     history = reader.read(bundle / "history.jsonl")
     judgement = judge_history(history)
@@ -105,6 +108,7 @@ def run(scenario: Scenario, setup: Setup) -> RunResult:
         operator=setup.operator.describe(),
         versions=versions(setup.toolchain),
         datastore=spec.kind,
+        names=setup.names,
         judgement=judgement,
         wall_s=time.monotonic() - began,
         overhead_s=_overhead(history, ended - began) + (time.monotonic() - ended),
@@ -156,6 +160,7 @@ class _Run:
     scenario: Scenario
     setup: Setup
     bundle: Path
+    named: Mapping[str, Any]
     clock: RunClock = field(default_factory=RunClock)
 
     async def carry_out(self) -> None:
@@ -166,7 +171,8 @@ class _Run:
             self._phase("starting the cluster")
             history.add(
                 "run", scenario=self.scenario.as_json(), seed=self.setup.seed, operator=self.setup.operator.describe(),
-                versions=versions(self.setup.toolchain), started=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+                versions=versions(self.setup.toolchain), **self.named,
+                started=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             )  # fmt: skip
             async with staged(self.scenario, self.setup, history, self.bundle / "logs", self._phase) as stage:
                 if await self._gate(stage):
@@ -263,11 +269,8 @@ class _Run:
         self.setup.phase(self.bundle.relative_to(self.setup.out).as_posix(), text)
 
     def _write_plan(self) -> None:
-        body: Mapping[str, Any] = {
-            "scenario": self.scenario.as_json(),
-            "seed": self.setup.seed,
-            "datastore": self.setup.spec(self.scenario).kind,
-        }
+        body = {"scenario": self.scenario.as_json(), "seed": self.setup.seed, **self.named}
+        body["datastore"] = self.setup.spec(self.scenario).kind
         try:
             (self.bundle / PLAN_FILE).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
         except OSError as exc:

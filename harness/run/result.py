@@ -11,6 +11,7 @@ from harness.bundle import VERDICTS_FILE
 from harness.check.contract import PROMISES, Judgement
 from harness.check.verdict import UNKNOWN, PromiseVerdict, Verdict
 from harness.errors import PlatformError, UsageError
+from harness.names.naming import USUAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +41,7 @@ class RunResult:
     bundle: Path
     reproduce: str = ""
     datastore: str = "etcd"
+    names: str = USUAL
     _by_id: dict[str, PromiseVerdict] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -89,6 +91,7 @@ class RunResult:
             "verdict": str(self.verdict),
             "seed": self.seed,
             "datastore": self.datastore,
+            "names": self.names,
             "wall_s": round(self.wall_s, 3),
             "overhead_s": round(self.overhead_s, 3),
             "recovery_s": None if self.judgement.recovery_s is None else round(self.judgement.recovery_s, 3),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
+from harness.cli.main import main
 from harness.cli.run import A_FAIL, ALL_PASS, AN_UNKNOWN, CANNOT_RUN, INTERRUPTED, exit_code, make_out, usual_workers
 from harness.errors import PlatformError, UsageError
 
@@ -85,6 +87,21 @@ def test_as_many_at_a_time_as_cores_and_memory_allow(
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free_gib << 30))
 
     assert usual_workers() == workers
+
+
+@pytest.mark.parametrize("word", ["meteor", "0", "254"])
+def test_names_that_are_unknown_are_refused_before_anything_is_made(
+    word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One error that shows the word, exit code 3, and no directory."""
+    monkeypatch.setattr(sys, "argv", ["harness", "run", "--names", word, "--out", str(tmp_path / "out")])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == CANNOT_RUN
+    assert f"names {word!r} are unknown" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_output_directory_that_is_in_use_is_refused(tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ def write_run(
     datastore: str = "etcd",
     version: str = "",
     seed: int = 7,
+    names: str = "usual",
 ) -> Path:
     """plan.json and verdicts.json of one run (`version`: of its datastore); returns its bundle."""
     bundle = out / scenario
@@ -79,6 +80,7 @@ def write_run(
         scenario=scenario, seed=seed, operator=operator or OPERATOR,
         versions={**VERSIONS, "datastore": version} if version else VERSIONS, judgement=judgement, wall_s=31.2,
         overhead_s=6.0, bundle=bundle, reproduce=f"harness run -k {scenario} --seed {seed}", datastore=datastore,
+        names=names,
     ).write()  # fmt: skip
     return bundle
 
