@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cluster.hardware import GPU_MODELS, GpuModel
 from harness.fault import naming as named
+from harness.fault.schedule import injected
 from harness.names.limits import FITTING, NODE, SUBDOMAIN, of_model
 from harness.names.naming import USUAL, parse
 
@@ -51,15 +52,15 @@ def node_names(scenario: Scenario, naming: Naming) -> dict[str, str]:
 
     Where a fault puts a pod in the place of a discovery pod, each name leaves room for the contract's name of that pod.
     """
-    every = {*scenario.nodes, *(name for fault in scenario.faults for name in named.nodes_named(fault))}
-    most = FITTING[NODE] if any(named.needs_pod_name(fault) for fault in scenario.faults) else SUBDOMAIN
+    every = {*scenario.nodes, *(name for fault in injected(*scenario.faults) for name in named.nodes_named(fault))}
+    most = FITTING[NODE] if any(named.needs_pod_name(fault) for fault in injected(*scenario.faults)) else SUBDOMAIN
     return naming.nodes(every, keep=scenario.names, most=most)
 
 
 def _model_names(scenario: Scenario, naming: Naming) -> dict[str, str]:
     """The new name of every model that the registry knows, and of what faults call them."""
     products = dict(GPU_MODELS)
-    for fault in scenario.faults:
+    for fault in injected(*scenario.faults):
         products |= {new: GPU_MODELS[old] for old, new in named.models_named(fault) if old in GPU_MODELS}
     return naming.models({name: _limits(product) for name, product in products.items()})
 

@@ -13,8 +13,9 @@ from harness import Churn, faults
 from harness.cluster.configfile import Configuration
 from harness.cluster.hardware import GPU_MODELS, NodeProfile, registry, under_names
 from harness.errors import UsageError
-from harness.fault import catalog
+from harness.fault import catalog, composition
 from harness.fault.naming import NAMING_NODES, nodes_named
+from harness.fault.schedule import injected
 from harness.names.naming import LONGEST, USUAL, WORDS
 from harness.run.described import scenarios_of
 from harness.run.renamed import renamed
@@ -49,10 +50,10 @@ def is_the_same_but_for_names(scenario: Scenario, word: str) -> None:
     """Asserts it of one scenario."""
     other, noted = renamed(scenario, word)
     called = noted["called"]
-    before = {*scenario.nodes, *(name for fault in scenario.faults for name in nodes_named(fault))}
+    before = {*scenario.nodes, *(name for fault in injected(*scenario.faults) for name in nodes_named(fault))}
 
     assert set(called) == before - set(scenario.names)
-    assert {*other.nodes, *(name for fault in other.faults for name in nodes_named(fault))} == {
+    assert {*other.nodes, *(name for fault in injected(*other.faults) for name in nodes_named(fault))} == {
         called.get(name, name) for name in before
     }
     assert list(other.nodes.values()) == list(scenario.nodes.values())
@@ -61,7 +62,7 @@ def is_the_same_but_for_names(scenario: Scenario, word: str) -> None:
     assert [getattr(other, name) for name in same] == [getattr(scenario, name) for name in same]
     assert (other.traffic is None) is (scenario.traffic is None)
     plan = json.loads(json.dumps(other.as_json()))
-    assert tuple(catalog.from_json(body) for body in plan["faults"]) == other.faults
+    assert tuple(composition.from_json(body) for body in plan["faults"]) == other.faults
 
 
 def test_usual_names_change_nothing() -> None:
