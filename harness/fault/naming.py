@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 Named = TypeVar("Named")
 
-NAMING_NODES = frozenset({"node", "nodes", "gone"})
+NAMING_NODES = frozenset({"node", "nodes", "gone", "becomes"})
 """The parameters that name nodes: one, or several, each alone or with its profile."""
+
+NAMING_ANY = frozenset({"name"})
+"""The parameters that name an object of any kind: a node, where there is a node of that name."""
 
 EXPRESSIONS = frozenset({"exclude"})
 """The parameters that are regular expressions of names of nodes."""
@@ -37,7 +40,7 @@ OF_POD_NAMES = frozenset({"foreign-pod", "leftover-pods"})
 
 def nodes_named(fault: Fault) -> set[str]:
     """The nodes that a fault, or what it is made of, names."""
-    return {name for part in _each(fault) for key in _naming(part) for name in _names(getattr(part, key))} - {EVERY}
+    return {name for part in _each(fault) for key in _naming(part) for name in _names(getattr(part, key))} - {EVERY, ""}
 
 
 def models_named(fault: Fault) -> list[tuple[str, str]]:
@@ -65,7 +68,9 @@ def _under(value: Any, names: Mapping[str, str]) -> Any:
     return dataclasses.replace(
         value,
         **{
-            key: (_called if key in NAMING_NODES else _matching if key in EXPRESSIONS else _under)(item, names)
+            key: (_called if key in NAMING_NODES | NAMING_ANY else _matching if key in EXPRESSIONS else _under)(
+                item, names
+            )
             for key, item in given.items()
         },
     )

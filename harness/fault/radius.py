@@ -70,10 +70,7 @@ RADII: Mapping[str, tuple[str, ...]] = {
     "port-taken": (OPERATOR, PORTS),
     **dict.fromkeys(("slow-clients", "idle-connections", "half-open-streams", "huge-headers"), (CONNECTIONS,)),
     **dict.fromkeys(
-        (
-            "api-refuses", "api-resets", "api-hangs", "api-slow", "api-truncates", "api-garbage", "lists-from-the-past",
-        ),
-        (REQUESTS, WATCHES),
+        ("api-refuses", "api-hangs", "api-slow", "api-truncates", "api-garbage", "api-resets"), (REQUESTS, WATCHES)
     ),
     **dict.fromkeys(
         (
@@ -82,8 +79,9 @@ RADII: Mapping[str, tuple[str, ...]] = {
         ),
         (WATCHES,),
     ),
-    "version-expired": (API_SERVER, CONTENT, WATCHES),
-    "token-expired": (RIGHTS, WATCHES, OPERATOR),
+    "lists-from-the-past": (REQUESTS, OPERATOR),
+    "version-expired": (WATCHES, API_SERVER, CONTENT),
+    "token-expired": (OPERATOR, RIGHTS),
 }  # fmt: skip
 """What a fault may touch, by kind. A fault made of faults may touch what each of them may."""
 
