@@ -63,13 +63,14 @@ class RightsRevoked:
     async def prepare(self, world: World) -> State:
         """The rights to be taken, and what makes the operator miss them."""
         role = await world.cluster.client.get(_ROLE)
-        lost = split(role.get("rules") or (), self.verb, self.resource)[1]
+        before = role.get("rules") or []
+        lost = split(before, self.verb, self.resource)[1]
         if not lost:
             raise FaultError(f"{self.kind}: the operator has no such right now", hint="another fault may have taken it")
         match = self._asked
         said = f"the right to {self.verb or 'do anything with'} {self.resource or 'anything'}"
         state = await refused.planned(world, self.kind, said, (match, FORBIDDEN), *access.asking(match))
-        return {**state, "lost": lost}
+        return {**state, "lost": lost, "role": before}
 
     async def inject(self, world: World, state: State) -> None:
         """Take them, and end watches once the API server goes by it."""
@@ -87,10 +88,12 @@ class RightsRevoked:
         return f"{said}; {await refused.met(world, state)}"
 
     async def heal(self, world: World, state: State) -> None:
-        """Give them back."""
+        """Give them back, and the role its old form unless another fault still holds something back."""
         await rules.lift(world, state)
         now: list[Rule] = (await world.cluster.client.get(_ROLE)).get("rules") or []
-        await world.cluster.client.patch(_ROLE, {"rules": [*now, *(rule for rule in state["lost"] if rule not in now)]})
+        full = [*now, *(rule for rule in state["lost"] if rule not in now)]
+        whole = rights_of(full) == rights_of(state["role"])
+        await world.cluster.client.patch(_ROLE, {"rules": state["role"] if whole else full})
 
     async def healed(self, world: World, state: State) -> None:
         """The API server says that the operator's user may."""
@@ -110,6 +113,17 @@ def split(given: Iterable[Mapping[str, Any]], verb: str, resource: str) -> tuple
                  for names, verbs in ((others, list(rule["verbs"])), (meant, left)) if names and verbs]  # fmt: skip
         lost += [{**rule, "resources": meant, "verbs": gone}] if meant and gone else []
     return kept, lost
+
+
+def rights_of(given: Iterable[Mapping[str, Any]]) -> frozenset[tuple[str, str, str]]:
+    """What rules of a role amount to: (group, resource, verb); pure."""
+    return frozenset(
+        (group, name, verb)
+        for rule in given
+        for group in rule["apiGroups"]
+        for name in rule["resources"]
+        for verb in rule["verbs"]
+    )
 
 
 async def _decided(world: World, state: State, *, allowed: bool) -> str:
