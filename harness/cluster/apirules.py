@@ -16,7 +16,8 @@ Others are done to watches, also to those that are open when the rule is set:
 - `watch-close`: the watch ends in order `after_s` seconds after it began; `watch-error`: it brings an ERROR event with
   a metav1.Status of that `status` and ends; `open_only` leaves watches alone that begin later;
 - `watch-gone`: open watches end in order, and whoever takes up one of them, or one of which a rule has lost events, is
-  answered 410 once: there is no ERROR event, and only a new list helps. A watch that names no version is left alone;
+  answered 410 once, also when the rule has been cleared: there is no ERROR event, and only a new list helps. A watch
+  that names no version is left alone;
 - `watch-drop`, `watch-duplicate`: events of these `types` (all but bookmarks, when none is given) are lost, or come
   twice; `watch-bookmarks`: nothing but bookmarks comes; `watch-reorder`: of two neighbours the second comes first,
   unless both are about one object: no client could tell which is the later;
@@ -157,8 +158,8 @@ class ApiRule:
 class Active:
     """A rule in force: how many it has met that are its own, and how often it acted.
 
-    `since`: when it was set; `harmed`: the watches of which it has lost events; `owed`: those that are gone, and whose
-    clients have not been told yet.
+    `since`: when it was set; `harmed`: the watches of which it has lost events; `debts`: those that are gone, and whose
+    clients have not been told yet, with the rule by which they are: all rules share them.
     """
 
     rule: ApiRule
@@ -166,7 +167,7 @@ class Active:
     acted: int = 0
     since: float = field(default_factory=time.monotonic)
     harmed: set[Call] = field(default_factory=set)
-    owed: set[Call] = field(default_factory=set)
+    debts: dict[Call, Active] = field(default_factory=dict)
 
     @property
     def do(self) -> str:
@@ -183,15 +184,9 @@ class Active:
 
     def acts_on(self, call: Call) -> bool:
         """Whether it acts on this call now; one that meets it is counted."""
-        if self.do == GONE:
-            if not call.resumes or collection(call) not in self.owed:
-                return False
-            self.owed.discard(collection(call))
-        elif self.do not in OF_CALLS or not self.concerns(call):
+        if self.do not in OF_CALLS or not self.concerns(call):
             return False
-        elif self.do == PAST:
-            return self._moves(call)
-        return self.turn()
+        return self._moves(call) if self.do == PAST else self.turn()
 
     def _moves(self, call: Call) -> bool:
         if not aged.may_be_from(call, self.rule.action.version):
@@ -208,17 +203,21 @@ class Active:
 
 @dataclass(slots=True)
 class Rules:
-    """The rules in force, by id, in the order in which they were set."""
+    """The rules in force, by id, in the order in which they were set.
+
+    `debts`: what is owed to clients whose watches are gone. It outlives the rule: who comes back late must be told.
+    """
 
     active: dict[str, Active] = field(default_factory=dict)
+    debts: dict[Call, Active] = field(default_factory=dict)
 
     def set(self, rule: ApiRule) -> Active:
         """Put a rule in force, from zero; one of the same id is replaced."""
         self.active.pop(rule.id, None)
-        active = Active(rule)
+        active = Active(rule, debts=self.debts)
         if active.do == GONE:
             lost = {call for other in self.active.values() for call in other.harmed}
-            active.owed = {collection(call) for call in lost if active.concerns(call)}
+            self.debts.update({collection(call): active for call in lost if active.concerns(call)})
         self.active[rule.id] = active
         return active
 
@@ -231,7 +230,9 @@ class Rules:
         return self.active.get(active.rule.id) is active
 
     def on_call(self, call: Call) -> Active | None:
-        """The first rule that acts on the call now; each that meets it counts it, up to that one."""
+        """What acts on the call now: a debt, or the first rule; each rule that meets it counts it, up to that one."""
+        if call.resumes and (told := self.debts.pop(collection(call), None)) is not None:
+            return told
         for active in self.active.values():
             if active.acts_on(call):
                 return active

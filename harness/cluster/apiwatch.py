@@ -198,7 +198,7 @@ class WatchStream:
                 self.events += 1
                 self.send(error_event(active.rule.action.status, self.call))
             if active.do == GONE:
-                active.owed.add(collection(self.call))
+                active.debts[collection(self.call)] = active
             self.end(RULE)
         return None
 

@@ -51,11 +51,13 @@ async def acted(world: World, state: State, what: str) -> str:
 async def gone(world: World, state: State) -> None:
     """Tell the operator that its watches are gone: those that are open now, and those of which events were lost.
 
-    Each ends in order, and its client is answered 410 once when it takes it up. The rule stays in force: a client that
-    comes back later must be told as well, or it could never learn what it has missed.
+    Each ends in order, and its client is answered 410 once when it takes it up, however late: it could never learn
+    otherwise what it has missed.
     """
     body = state["rules"][0]
-    await world.cluster.set_api_rule(ApiRule(f"{body['id']}-gone", Match(**body["match"]), Action(GONE)))
+    rule = ApiRule(f"{body['id']}-gone", Match(**body["match"]), Action(GONE))
+    await world.cluster.set_api_rule(rule)
+    await world.cluster.clear_api_rule(rule.id)
 
 
 async def lift(world: World, state: State) -> None:
