@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -13,7 +13,7 @@ from harness import Churn, faults
 from harness.cluster.configfile import Configuration
 from harness.cluster.hardware import GPU_MODELS, NodeProfile, registry, under_names
 from harness.errors import UsageError
-from harness.fault import catalog, composition
+from harness.fault import catalog, composition, naming
 from harness.fault.naming import NAMING_NODES, nodes_named
 from harness.fault.schedule import injected
 from harness.names.naming import LONGEST, USUAL, WORDS
@@ -104,6 +104,25 @@ def test_what_the_scenario_is_about_keeps_its_name() -> None:
     assert "a" in other.nodes
     assert other.models["a100"] == "x"
     assert other.traffic == Churn(named="digits")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Renamed:
+    """A fault of a machine that leaves as one node and joins as another, while an object is out of reach."""
+
+    node: str | None
+    becomes: str
+    name: str
+    kind: ClassVar[str] = "renamed"
+
+
+@pytest.mark.parametrize(("name", "then"), [("worker-1", "long-1"), ("web-0", "web-0"), ("", "")])
+def test_the_name_of_an_object_is_a_nodes_where_there_is_such_a_node(name: str, then: str) -> None:
+    """Another object keeps its name, and is not taken for a node; what a node becomes is one."""
+    fault: Any = Renamed("worker-1", "late", name)
+
+    assert nodes_named(fault) == {"worker-1", "late"}
+    assert naming.under_names(fault, {"worker-1": "long-1", "late": "long-2"}) == Renamed("long-1", "long-2", then)
 
 
 @pytest.mark.parametrize(
