@@ -16,13 +16,8 @@ from harness.fault.datastore import (
 )
 from harness.fault.discovery import DiscoveryBroken
 from harness.fault.discoverypod import DiscoveryPodDeleted, DiscoveryPodEnds, DiscoveryPodPending
-from harness.fault.host import (
-    FilesLimited,
-    OperatorInterrupted,
-    OperatorPaused,
-    OperatorTerminated,
-    ProcessorStarved,
-)
+from harness.fault.ending import OperatorCrashLoops, OperatorInterrupted, OperatorTerminated
+from harness.fault.host import FilesLimited, OperatorPaused, ProcessorStarved
 from harness.fault.member import (
     LeaderMoved,
     MemberKilled,
@@ -112,6 +107,7 @@ __all__ = [
     "NodeTainted",
     "NodesDeleted",
     "NodesJoin",
+    "OperatorCrashLoops",
     "OperatorInterrupted",
     "OperatorKilled",
     "OperatorPaused",

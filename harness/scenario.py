@@ -13,6 +13,7 @@ from harness.cluster.nodes import check_name
 from harness.errors import UsageError
 from harness.fault import catalog, composition
 from harness.fault.schedule import injected, simple
+from harness.operator.supervisor import DEFAULT_SCALE, Supervision, check_scale
 from harness.traffic.pods import Churn
 
 if TYPE_CHECKING:
@@ -51,9 +52,11 @@ class Scenario:
     `id`: "conformance/…" or "chaos/…", unique; `promises`: ids of contract.md part B that the run judges; `faults`
     (each a fault, or a schedule of faults) are injected one after another, `pause_s` apart; `traffic` None: the cluster
     is left alone; `objectives`: seconds by promise, where they differ from the contract's (the scenario's docstring
-    says why); `supervised`: the operator is started again when it exits, as in a Deployment; `quiet_s`: how long report
-    and truth must agree before the operator counts as recovered; `names`: node names that NAMES-1 is about;
-    `observe_s`: how long to look when there are no faults.
+    says why); `quiet_s`: how long report and truth must agree before the operator counts as recovered; `names`: node
+    names that NAMES-1 is about; `observe_s`: how long to look when there are no faults.
+
+    `supervised`: the operator is started again when it exits, as in a Deployment; `liveness`: and when the chart's
+    liveness script fails; `backoff_scale`: how long the waits of both are, as a share of a kubelet's.
 
     `datastores`: the kinds on which the scenario makes sense, the one it runs on unless told otherwise first (those on
     which one of its faults is not possible are left out); `servers`: 1, or 3, each with an etcd member; `pinned`: the
@@ -70,6 +73,8 @@ class Scenario:
     traffic: Churn | None = field(default_factory=Churn)
     objectives: Mapping[str, float] = field(default_factory=dict)
     supervised: bool = False
+    liveness: bool = False
+    backoff_scale: float = DEFAULT_SCALE
     quiet_s: float = 2.0
     pause_s: float = 1.0
     observe_s: float = 4.0
@@ -93,6 +98,7 @@ class Scenario:
         composition.check_all(self.faults, pause_s=self.pause_s, nodes=self.nodes, traffic=self.traffic is not None)
         self._check_cluster()
         self._check_config()
+        check_scale(self.backoff_scale, f"scenario {self.id}: backoff_scale")
         for name, value in (
             ("quiet_s", self.quiet_s), ("pause_s", self.pause_s), ("observe_s", self.observe_s),
             ("gate_deadline_s", self.gate_deadline_s),
@@ -115,6 +121,8 @@ class Scenario:
             raise UsageError(f"scenario {self.id}: {alone[0]} needs several servers", hint="servers=3")
         if not self.supervised and (alone := sorted(kinds & catalog.OF_SUPERVISED)):
             raise UsageError(f"scenario {self.id}: {alone[0]} needs a supervised operator", hint="supervised=True")
+        if self.liveness and not self.supervised:
+            raise UsageError(f"scenario {self.id}: liveness needs a supervised operator", hint="supervised=True")
         if not self.quota_mib and "space-exhausted" in kinds:
             raise UsageError(f"scenario {self.id}: space-exhausted needs a size limit", hint="quota_mib=32")
         if not self.possible_on:
@@ -153,6 +161,20 @@ class Scenario:
         """The same scenario on other nodes."""
         return dataclasses.replace(self, nodes=dict(nodes))
 
+    def deployed(self, asked: Supervision) -> Scenario:
+        """The same scenario with the supervisor that was asked for beyond its own."""
+        return dataclasses.replace(
+            self,
+            supervised=self.supervised or asked.supervised or asked.liveness,
+            liveness=self.liveness or asked.liveness,
+            backoff_scale=self.backoff_scale if asked.scale is None else asked.scale,
+        )
+
+    @property
+    def supervision(self) -> dict[str, Any]:
+        """How the operator is supervised, as JSON."""
+        return {"supervised": self.supervised, "liveness": self.liveness, "backoff_scale": self.backoff_scale}
+
     def as_json(self) -> dict[str, Any]:
         """The plan: everything that, with the seed, repeats the run."""
         return {
@@ -163,7 +185,7 @@ class Scenario:
             "traffic": None if self.traffic is None else dataclasses.asdict(self.traffic),
             "min_ops": 0 if self.traffic is None else self.traffic.least,
             "objectives": dict(self.objectives),
-            "supervised": self.supervised,
+            **self.supervision,
             "quiet_s": self.quiet_s,
             "pause_s": self.pause_s,
             "observe_s": self.observe_s,

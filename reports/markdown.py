@@ -36,6 +36,8 @@ def _lines(campaign: Campaign) -> Iterator[str]:
     named = f" Names: {markdown(campaign.names)}." if campaign.names else ""
     yield f"{words.size(campaign)}: {words.totals(campaign)}.{named}"
     yield ""
+    for how in words.deployments(campaign):
+        yield from (f"- {how}", "")
     yield "| scenario | promises kept | not kept | verdict | true again | wall |"
     yield "|---|---|---|---|---:|---:|"
     for run in campaign.runs:
@@ -93,7 +95,7 @@ def _explain(run: Run) -> Iterator[str]:
         yield f"- {markdown(words.unsaid(run, doubt))}: {markdown(shortened(doubt.reason))}"
     if more:
         yield f"- … and {count(more, 'doubt')} more"
-    yield f"- datastore {markdown(words.datastore(run))}"
+    yield from (f"- {markdown(text)}" for text in (f"datastore {words.datastore(run)}", *words.deployed(run)))
     named = f", names {markdown(run.names)}" if run.names != USUAL else ""
     yield f"- seed {run.seed if run.seed is not None else 'not known'}{named}, bundle {markdown(str(run.bundle))}"
     if run.reproduce:

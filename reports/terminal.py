@@ -39,6 +39,8 @@ def print_summary(campaign: Campaign, console: Console) -> None:
     for problem in campaign.problems:
         _say(console, f"note: {line(problem)}", "dim")
     _say(console, "")
+    for how in words.deployments(campaign):
+        _say(console, how)
     who = line(campaign.operator.get("name", "the operator"))
     named = f" (names: {line(campaign.names)})" if campaign.names else ""
     _say(
@@ -127,6 +129,8 @@ def _explain(console: Console, run: Run) -> None:
     _say(console, f"  datastore: {line(words.datastore(run))}")
     if run.names != USUAL:
         _say(console, f"  names: {line(run.names)}")
+    for how in words.deployed(run):
+        _say(console, f"  {how}")
     _say(console, f"  seed: {run.seed if run.seed is not None else 'not known'}")
     _say(console, f"  bundle: {line(str(run.bundle))}")
     if run.reproduce:

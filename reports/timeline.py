@@ -28,6 +28,7 @@ MARK_WORDS = {
     "end": "end",
 }
 HEALTH_LANES = (("/metrics/health", "health"), ("/metrics/ready", "ready"))
+EXIT_WORDS = {"self": "by itself", "liveness": "as its liveness failed"}
 SOURCE_LANES = (("rest", "REST"), ("query", "QueryCluster"), ("stream", "StreamCluster"))
 
 
@@ -187,7 +188,7 @@ def _process(history: History, end_s: float) -> Iterable[Stretch]:
 def _exit(record: Record) -> str:
     code = record.get("code")
     how = f"signal {-code}" if isinstance(code, int) and code < 0 else f"exit code {code}"
-    return f"{how}, {'by itself' if record.get('cause') == 'self' else 'by the harness'}"
+    return f"{how}, {EXIT_WORDS.get(str(record.get('cause')), 'by the harness')}"
 
 
 def _gaps(history: History, end_s: float) -> Iterable[Stretch]:
@@ -206,7 +207,7 @@ def _gaps(history: History, end_s: float) -> Iterable[Stretch]:
 
 def _events(history: History) -> Iterable[Event]:
     """Every moment worth a line, for those who read instead of looking."""
-    for record in history.of("mark", "fault", "process", "gap"):
+    for record in history.of("mark", "fault", "process", "gap", "probe"):
         t, kind = float(record["t"]), record["k"]
         if kind == "mark":
             yield Event(t, "mark", _joined(MARK_WORDS.get(record["mark"], str(record["mark"])), record.get("detail")))
@@ -215,7 +216,11 @@ def _events(history: History) -> Iterable[Event]:
         elif kind == "process":
             text = f"started, pid {record.get('pid')}" if record["event"] == "started" else str(record["event"])
             text = f"exited: {_exit(record)}" if record["event"] == "exited" else text
+            text = f"told to end: {record.get('detail')}" if record["event"] == "terminating" else text
             yield Event(t, "operator", text)
+        elif kind == "probe":
+            if not record.get("passed"):
+                yield Event(t, "operator", f"liveness script failed: {record.get('why')}")
         else:
             text = "not watched" if record["phase"] == "begin" else "watched again"
             text = _joined(f"{record['resource']} {text}", record.get("why"))

@@ -91,9 +91,24 @@ def setting(run: Run) -> str:
         parts.append(f"pod traffic at {rate:g} operations/s" if isinstance(rate, int | float) else "pod traffic")
     elif scenario:
         parts.append("no traffic")
-    if scenario.get("supervised"):
-        parts.append("operator restarted when it exits")
-    return ", ".join(parts)
+    return ", ".join([*parts, *deployed(run)])
+
+
+def deployed(run: Run) -> list[str]:
+    """How the operator was supervised, where it was: one phrase, or none."""
+    scenario = _scenario(run)
+    if not scenario.get("supervised"):
+        return []
+    also = " or the chart's liveness script fails" if scenario.get("liveness") else ""
+    scale = scenario.get("backoff_scale")
+    waits = f" (waits {scale:g} of a kubelet's)" if isinstance(scale, int | float) else ""
+    return [f"operator restarted when it exits{also}{waits}"]
+
+
+def deployments(campaign: Campaign) -> list[str]:
+    """How many of the runs were under which supervisor, one line for each that there was."""
+    found = Counter(how for run in campaign.runs for how in deployed(run))
+    return [f"{how}: {number} of {count(len(campaign.runs), 'run')}" for how, number in found.items()]
 
 
 def outcome(run: Run) -> str:

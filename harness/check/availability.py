@@ -137,7 +137,8 @@ def avail_2(context: Context) -> PromiseVerdict:
     """Each REST and QueryCluster request is answered, by an inventory or an error, within the API timeout.
 
     Not counted: requests while the listener or the process is away by a fault (and until RECOVER-3 and RECOVER-1 want
-    it back), or while the process is away by its own exit and one API timeout before: SURVIVE-1 judges the exit.
+    it back), or while the process is away by its own exit and one API timeout before: SURVIVE-1 judges the exit. An
+    operator that the liveness script restarts is away from then on, as by a fault.
     """
     limit_s = context.objective("AVAIL-2")
     findings: list[Finding] = []

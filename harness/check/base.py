@@ -54,6 +54,11 @@ class Context:
         """Whether a kubelet-like supervisor restarts the operator when it exits."""
         return bool(self.scenario.get("supervised"))
 
+    @property
+    def pace(self) -> float:
+        """How many times as long a kubelet would have waited where our supervisor did."""
+        return 1.0 / float(self.scenario.get("backoff_scale") or 1.0)
+
     def objective(self, promise: str) -> float:
         """The objective of the promise in this run, seconds."""
         return self.objectives[promise]

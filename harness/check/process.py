@@ -20,8 +20,14 @@ def survive_1(context: Context) -> PromiseVerdict:
         unit="process events and answers",
         findings=capped("SURVIVE-1", findings),
         reasons=reasons,
-        measured={"self_exits": float(len(context.windows.exits))},
+        measured=_measured(context),
     )
+
+
+def _measured(context: Context) -> dict[str, float]:
+    """How often the process ended; a restart by the liveness script is the deployment's doing, and no finding here."""
+    exits, restarts = float(len(context.windows.exits)), float(len(context.windows.restarts))
+    return {"self_exits": exits, "liveness_restarts": restarts} if restarts else {"self_exits": exits}
 
 
 def exit_permitted(context: Context, gone: SelfExit) -> bool:

@@ -11,12 +11,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.check import restarts
 from harness.check.agreement import Difference, differences, expected_at
 from harness.check.base import JUDGED_FIELDS, Context, capped, checker
 from harness.check.process import exit_permitted
 from harness.check.tracks import SLACK_S
 from harness.check.verdict import Finding, PromiseVerdict, judge
-from harness.check.windows import DISCOVERY, GRPC, OPERATOR, REST, FaultWindow
+from harness.check.windows import DISCOVERY, GRPC, REST, FaultWindow
 from harness.model.inventory import ABSENT
 from harness.model.timeline import CPU_INFO, GPU_INFO, PRESENT
 
@@ -32,7 +33,8 @@ _SHOWN_DIFFERENCES = 5
 class Recovery:
     """What followed one disturbance. `moment_s` is when the last source had recovered, None when one never did.
 
-    `begin_s`: first inject; `healed_s`: last heal; `until_s`: next inject or the end; `cut_short`: it was an inject.
+    `begin_s`: first inject; `healed_s`: last heal; `until_s`: next inject or the end, or a restart by the liveness
+    script before which it had recovered; `cut_short`: it was an inject.
     `missing`: the sources that had not recovered by `until_s`.
     """
 
@@ -71,6 +73,9 @@ def recoveries(
         healed_s = max(window.end_s for window in group)
         following = min((w.inject_s for w in context.windows.faults if w.inject_s > healed_s), default=math.inf)
         until = min(following, context.end_s)
+        # Who had recovered before the liveness script came is not judged on how the restart went.
+        early = (r.t for r in context.windows.restarts if healed_s < r.t < until)
+        until = next((t for t in early if all(one.recovered(healed_s, t) is not None for one in bad.values())), until)
         moments = {source: bad[source].recovered(healed_s, until) for source in bad}
         known = [moment for moment in moments.values() if moment is not None]
         found.append(
@@ -149,23 +154,31 @@ class _UntrueAnswers:
 
 @checker("RECOVER-1")
 def recover_1(context: Context) -> PromiseVerdict:
-    """After every fault is healed, REST, QueryCluster and StreamCluster are true again in time, without a restart."""
-    verdict = _recovered(context, "RECOVER-1", recoveries(context))
-    restarts = [finding for recovery in recoveries(context) for finding in _restarts(context, recovery)]
-    if not restarts:
+    """After every fault is healed, REST, QueryCluster and StreamCluster are true again in time, without a restart.
+
+    A restart that the liveness script brought about after the heal is no recovery of the operator's; one that came
+    before the operator's time was over leaves it open whether it would have recovered.
+    """
+    found = recoveries(context)
+    verdict = _recovered(context, "RECOVER-1", found)
+    exits = [finding for recovery in found for finding in _exits(context, recovery)]
+    if not exits:
         return verdict
     return judge(
         "RECOVER-1",
         examined=verdict.examined,
         unit=verdict.unit,
-        findings=capped("RECOVER-1", [*verdict.findings, *restarts]),
+        findings=capped("RECOVER-1", [*verdict.findings, *exits]),
         measured=verdict.measured,
     )
 
 
 @checker("RECOVER-4")
 def recover_4(context: Context) -> PromiseVerdict:
-    """After a fault on hardware discovery, every node is there again with its hardware info in time."""
+    """After a fault on hardware discovery, every node is there again with its hardware info in time.
+
+    As with RECOVER-1, a restart by the liveness script is no recovery.
+    """
     fields = (PRESENT, CPU_INFO, GPU_INFO)
     return _recovered(context, "RECOVER-4", recoveries(context, affects={DISCOVERY}, fields=fields), fields)
 
@@ -177,6 +190,7 @@ def _recovered(
     findings: list[Finding] = []
     reasons: list[str] = []
     cuts: list[bool] = []
+    doubts: list[str] = []
     examined = 0
     for recovery in found:
         if recovery.recovery_s is None and recovery.until_s - recovery.healed_s < objective_s:
@@ -185,20 +199,37 @@ def _recovered(
             cuts.append(recovery.cut_short)
             continue
         examined += 1
-        if recovery.recovery_s is None:
+        if recovery.moment_s is None or recovery.recovery_s is None:
             findings += _never(context, recovery, fields)
+            continue
+        restart = restarts.last_before(context, recovery.healed_s, recovery.moment_s)
+        if restart is not None and restart.t - recovery.healed_s > objective_s:
+            moment_s, names = recovery.moment_s, recovery.names
+            findings.append(restarts.healed_by(context, restart, recovery.healed_s, moment_s, names))
+        elif restart is not None and recovery.moment_s - restart.until_s <= objective_s:
+            doubts.append(restarts.cut_off(restart, recovery.healed_s, recovery.names, objective_s))
         elif recovery.recovery_s > objective_s:
             findings.append(_late(recovery, objective_s))
-    times = [recovery.recovery_s for recovery in found if recovery.recovery_s is not None]
+    known = [recovery for recovery in found if recovery.moment_s is not None]
     # A disturbance cut short by the next one is judged with it; only when nothing is left to judge is that a doubt.
     return judge(
         promise,
         examined=examined,
         unit="recoveries",
         findings=capped(promise, findings),
-        reasons=reasons if not examined else [reason for reason, cut in zip(reasons, cuts, strict=True) if not cut],
-        measured={"recovery_s": max(times)} if times else None,
+        reasons=[*doubts, *(why for why, cut in zip(reasons, cuts, strict=True) if not examined or not cut)],
+        measured=_measured(context, known),
     )
+
+
+def _measured(context: Context, known: Sequence[Recovery]) -> dict[str, float]:
+    """The longest recovery; where restarts had a part in one, also with a kubelet's own waits."""
+    if not known:
+        return {}
+    spans = [(recovery.healed_s, max(recovery.healed_s, recovery.moment_s or 0.0)) for recovery in known]
+    longest = max(end - begin for begin, end in spans)
+    unscaled = max(restarts.unscaled(context, begin, end) for begin, end in spans)
+    return {"recovery_s": longest, **({"recovery_unscaled_s": unscaled} if unscaled > longest else {})}
 
 
 def _late(recovery: Recovery, objective_s: float) -> Finding:
@@ -256,19 +287,12 @@ def _left_at(context: Context, source: str, t: float, fields: Collection[str]) -
     return [difference for difference in found if difference.field in fields]
 
 
-def _restarts(context: Context, recovery: Recovery) -> list[Finding]:
+def _exits(context: Context, recovery: Recovery) -> list[Finding]:
     until = recovery.until_s if recovery.moment_s is None else recovery.moment_s
-    ours = context.supervised and any(OPERATOR in window.affects for window in recovery.windows)
     return [
-        Finding(
-            text=f"the operator exited by itself after {recovery.names}, {context.windows.when(gone.t)}",
-            object="operator process",
-            expected="recovery without a restart",
-            reported="it exited",
-            t_s=gone.t,
-        )
+        restarts.exited(context, gone, recovery.moment_s, recovery.names)
         for gone in context.windows.exits
-        if recovery.begin_s <= gone.t <= until and not ours and not exit_permitted(context, gone)
+        if recovery.begin_s <= gone.t <= until and not exit_permitted(context, gone)
     ]
 
 

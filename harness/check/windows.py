@@ -62,11 +62,29 @@ class SelfExit:
 
 
 @dataclass(frozen=True, slots=True)
+class LivenessRestart:
+    """The liveness script failed, and the operator was told to end at `t`; it ended at `gone_s` (infinity: not seen).
+
+    `until_s` is when the next process started; `why` says what the script found.
+    """
+
+    t: float
+    gone_s: float
+    until_s: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Windows:
-    """All that happened to the operator in one run: what we did to it, and what it did to itself."""
+    """All that happened to the operator in one run: what was done to it, and what it did to itself.
+
+    `starts`: when a process of it was started.
+    """
 
     faults: tuple[FaultWindow, ...]
     exits: tuple[SelfExit, ...]
+    restarts: tuple[LivenessRestart, ...] = ()
+    starts: tuple[float, ...] = ()
     _events: tuple[tuple[float, str], ...] = field(default=())
 
     def affecting(self, affects: Collection[str]) -> list[FaultWindow]:
@@ -77,11 +95,12 @@ class Windows:
         """When such faults were open or healed less than `grace_s` ago, merged.
 
         A process that is away by its own exit counts as affecting "operator": the exit itself is SURVIVE-1's to judge,
-        and the start after it is a start like any other.
+        and the start after it is a start like any other. So does one that was ended over its liveness.
         """
         found = [(window.inject_s, window.end_s + grace_s) for window in self.affecting(affects)]
         if OPERATOR in affects:
             found += [(gone.t, gone.until_s + grace_s) for gone in self.exits]
+            found += [(restart.t, restart.until_s + grace_s) for restart in self.restarts]
         return merged(found)
 
     def when(self, t: float) -> str:
@@ -100,7 +119,10 @@ def read_windows(history: History, *, end_s: float) -> Windows:
     ordered = tuple(sorted(faults.values(), key=lambda window: (window.inject_s, window.id)))
     events = [(window.inject_s, f"inject of {window.kind}") for window in ordered]
     events += [(window.healed_s, f"heal of {window.kind}") for window in ordered if window.healed_s is not None]
-    return Windows(ordered, _exits(history, end_s), tuple(sorted(events)))
+    starts = tuple(float(record["t"]) for record in history.of("process") if record["event"] == "started")
+    exits, restarts = _exits(history, starts, end_s), _restarts(history, starts, end_s)
+    events += [(restart.t, "liveness restart") for restart in restarts]
+    return Windows(ordered, exits, restarts, starts, tuple(sorted(events)))
 
 
 def _with(window: FaultWindow | None, record: Mapping[str, Any]) -> FaultWindow:
@@ -131,15 +153,29 @@ def _shown(target: Any) -> str:
     return target if isinstance(target, str) else "" if target is None else str(target)
 
 
-def _exits(history: History, end_s: float) -> tuple[SelfExit, ...]:
+def _exits(history: History, starts: Sequence[float], end_s: float) -> tuple[SelfExit, ...]:
     found: list[SelfExit] = []
-    starts = [float(record["t"]) for record in history.of("process") if record["event"] == "started"]
     for record in history.of("process"):
         t = float(record["t"])
         if record["event"] == "exited" and record.get("cause") == "self" and t <= end_s:
-            until = min((start for start in starts if start >= t), default=math.inf)
-            found.append(SelfExit(t, until, record.get("code"), _last_words(record.get("detail"))))
+            found.append(SelfExit(t, _next(starts, t), record.get("code"), _last_words(record.get("detail"))))
     return tuple(found)
+
+
+def _restarts(history: History, starts: Sequence[float], end_s: float) -> tuple[LivenessRestart, ...]:
+    records = [record for record in history.of("process") if record.get("cause") == "liveness"]
+    gone = [float(record["t"]) for record in records if record["event"] == "exited"]
+    told = [(float(record["t"]), record) for record in records if record["event"] == "terminating"]
+    return tuple(
+        LivenessRestart(t, _next(gone, t), _next(starts, t), _shown(record.get("detail")))
+        for t, record in told
+        if t <= end_s
+    )
+
+
+def _next(times: Sequence[float], t: float) -> float:
+    """The first of the times that is not before `t`; infinity when there is none."""
+    return min((time for time in times if time >= t), default=math.inf)
 
 
 def _last_words(detail: Any) -> str:

@@ -26,6 +26,7 @@ from harness.cluster.sweep import sweep
 from harness.errors import HarnessError, PlatformError, UsageError
 from harness.names.naming import USUAL, WORDS, parse
 from harness.operator.base import REFERENCE
+from harness.operator.supervisor import DEFAULT_SCALE, Supervision
 from harness.process.shim import command
 from harness.run.choose import choose, optional_parts
 from harness.run.preflight import preflight
@@ -94,6 +95,20 @@ _WORKERS_MOST = 8
     metavar="WORD",
     help=f"How nodes, namespaces, pods and GPU models are named: {', '.join(WORDS)}, or a number of characters.",
 )
+@click.option(
+    "--supervised", is_flag=True, help="Start the operator again when it exits, with a kubelet's back-off, everywhere."
+)
+@click.option(
+    "--liveness", "--as-deployed", "liveness", is_flag=True,
+    help="As the chart deploys it: --supervised, and restarted when the chart's liveness script fails.",
+)  # fmt: skip
+@click.option(
+    "--backoff-scale",
+    type=float,
+    default=None,
+    metavar="SCALE",
+    help=f"The supervisor's waits as a share of a kubelet's [{DEFAULT_SCALE:g}].",
+)
 @click.option("--kubernetes", default=DEFAULT_KUBERNETES, show_default=True, help="Version of the control plane.")
 def run(
     *,
@@ -107,6 +122,9 @@ def run(
     out: Path | None,
     datastore: str,
     names: str,
+    supervised: bool,
+    liveness: bool,
+    backoff_scale: float | None,
     kubernetes: str,
 ) -> int:
     """Run scenarios on a real control plane and judge the operator's promises.
@@ -117,6 +135,7 @@ def run(
     number = seeds.check(seed) if seed is not None else seeds.fresh()
     naming = parse(names)
     stores = datastores.parse_many(datastore) if datastore else ()
+    supervision = Supervision(supervised, liveness, backoff_scale)
     suite = suite_root()
     console = Console()
     directory = make_out(out)
@@ -132,6 +151,7 @@ def run(
         *(["-k", expression] if expression else []),
         *(["-m", marks] if marks else []),
         *([f"--defect={defect}"] if defect else []),
+        *supervision.options(),
     ]  # fmt: skip
     status = _follow(arguments, suite, directory, console, datastore)
     return _conclude(status, directory, json_file, console)

@@ -105,7 +105,7 @@ class ApiRefuses:
     async def inject(self, world: World, state: State) -> None:
         """Put it in force; restart the operator."""
         if self.restart_operator:
-            await world.operator.kill()
+            await world.operator.kill(again=False)
         await rules.put(world, state)
         if self.restart_operator:
             await start_operator(world, state)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from harness.errors import FaultError
+from harness.wait import Progress, until
 
 if TYPE_CHECKING:
     import random
@@ -83,12 +84,12 @@ class OperatorControl(Protocol):
         """Start it."""
         ...
 
-    async def kill(self) -> None:
-        """SIGKILL it."""
+    async def kill(self, *, again: bool = True) -> None:
+        """SIGKILL it; not `again`: a supervisor leaves it dead, as where a Deployment is scaled to none."""
         ...
 
-    async def interrupt(self) -> int:
-        """SIGINT it and wait for its end."""
+    async def interrupt(self, *, again: bool = True) -> int:
+        """SIGINT it and wait for its end; `again` as with `kill`."""
         ...
 
     async def terminate(self) -> int:
@@ -209,6 +210,35 @@ def affected(fault: Fault, state: Mapping[str, Any]) -> list[str]:
 def target(state: Mapping[str, Any]) -> str:
     """The name of what is harmed, for records and messages."""
     return str(state.get("target", ""))
+
+
+def pid_of(world: World) -> int:
+    """The operator's process; raises FaultError when there is none."""
+    if not world.operator.pid:
+        raise FaultError("the operator is not running")
+    return world.operator.pid
+
+
+_START_DEADLINE_S = 20.0
+_SUPERVISED_DEADLINE_S = 330.0
+"""A kubelet waits for 300 s at most, and its waits may be scaled by 1."""
+
+
+async def start_unless_supervised(world: World) -> None:
+    """Start the operator where nobody else does."""
+    if not world.operator.supervised:
+        await world.operator.start()
+
+
+async def started_again(world: World, pid: int = 0) -> None:
+    """Return when there is a process of the operator's, and not the one of that number."""
+
+    async def there(progress: Progress) -> bool | None:
+        progress.last = "nobody has started it yet"
+        return world.operator.pid not in {0, pid} or None
+
+    deadline_s = _SUPERVISED_DEADLINE_S if world.operator.supervised else _START_DEADLINE_S
+    await until("the operator to be started", there, deadline_s=deadline_s)
 
 
 async def start_operator(world: World, state: State) -> None:

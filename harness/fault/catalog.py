@@ -25,13 +25,8 @@ from harness.fault.datastore import (
 )
 from harness.fault.discovery import DiscoveryBroken
 from harness.fault.discoverypod import DiscoveryPodDeleted, DiscoveryPodEnds, DiscoveryPodPending
-from harness.fault.host import (
-    FilesLimited,
-    OperatorInterrupted,
-    OperatorPaused,
-    OperatorTerminated,
-    ProcessorStarved,
-)
+from harness.fault.ending import OperatorCrashLoops, OperatorInterrupted, OperatorTerminated
+from harness.fault.host import FilesLimited, OperatorPaused, ProcessorStarved
 from harness.fault.member import (
     ROLES,
     LeaderMoved,
@@ -89,7 +84,7 @@ KINDS: Mapping[str, type[Any]] = {
         WatchesClosed, WatchError, WatchFrozen, WatchDropsEvents, WatchDuplicates,
         WatchBookmarksOnly, WatchDelayed, WatchReorders, ListsFromThePast, WatchesFromThePast, VersionExpired,
         TokenExpired,
-        OperatorPaused, OperatorTerminated, OperatorInterrupted, FilesLimited, ProcessorStarved,
+        OperatorPaused, OperatorTerminated, OperatorInterrupted, OperatorCrashLoops, FilesLimited, ProcessorStarved,
         SlowClients, IdleConnections, HalfOpenStreams, HugeHeaders,
         RightsRevoked, AdmissionDenies, QuotaExhausted, ServiceAccountMissing, NamespaceRecreated, OperatorStarved,
         ConfigChanged, ConfigBroken, ConfigDeleted,
@@ -152,7 +147,7 @@ BY_TOKEN = frozenset({"token-expired"})
 OF_SERVERS = frozenset({"server-killed", "server-paused"})
 """The faults that need several servers, by kind."""
 
-OF_SUPERVISED = frozenset({"port-taken"})
+OF_SUPERVISED = frozenset({"port-taken", "operator-crash-loops"})
 """The faults that need an operator that is started again when it ends, by kind."""
 
 OF_CONFIGURED = frozenset({"config-changed", "config-broken", "config-deleted"})
@@ -171,6 +166,8 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "count": (1, 5000),
     "size_kib": (1, 65536),
     "times": (2, 60),
+    "kills": (2, 6),
+    "alive_s": (0.0, 10.0),
     "share": (0.05, 0.9),
     "status": (400, 599),
     "code": (400, 599),

@@ -91,7 +91,7 @@ class ConfigChanged(_FileChanged):
     async def inject(self, world: World, state: State) -> None:
         """Change the file; with a restart, while the operator is dead."""
         if self.restart_operator:
-            await world.operator.kill()
+            await world.operator.kill(again=False)
         await _put(world, state["text"], self.how)
         if self.restart_operator:
             await start_operator(world, state)

@@ -46,7 +46,7 @@ class DiscoveryBroken:
         """Tell the egress; restart the operator."""
         await world.cluster.set_discovery(state["target"], self.mode, delay_s=self.delay_s)
         if self.restart_operator:
-            await world.operator.kill()
+            await world.operator.kill(again=False)
             await start_operator(world, state)
 
     async def bitten(self, world: World, state: State) -> str:

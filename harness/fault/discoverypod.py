@@ -165,7 +165,7 @@ class DiscoveryPodPending:
         """Apply the policy, end the pods there are, and restart the operator."""
         client = world.cluster.client
         if state["restart"]:
-            await world.operator.kill()
+            await world.operator.kill(again=False)
         await admission.apply(client, policy(state["target"]))
 
         async def in_force(progress: Progress) -> list[Pod] | None:

@@ -1,4 +1,4 @@
-"""Harm to the operator's process from outside, as a host or a kubelet does it: stopped, ended, short of files or time.
+"""Harm to the operator's process from outside, as a host does it: stopped, short of files or of processor time.
 
 Memory is not among it. A limit on address space (RLIMIT_AS) ends every Go program at once, whose runtime reserves far
 more than it uses, and a cgroup's limit is answered by the kernel with SIGKILL: there is no right conduct to judge.
@@ -23,7 +23,7 @@ import psutil
 
 from harness.errors import FaultError
 from harness.fault import evidence
-from harness.fault.base import BITE_DEADLINE_S, OPERATOR, REST, State, World
+from harness.fault.base import BITE_DEADLINE_S, OPERATOR, REST, State, World, pid_of
 from harness.fault.crowd import assemble, crowd_of, disperse, idle, new_key, require_files
 from harness.fault.evidence import STOPPED
 from harness.wait import Progress, interval, until
@@ -31,7 +31,6 @@ from harness.wait import Progress, interval, until
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_START_DEADLINE_S = 20.0
 _SPARE_FILES = 4
 _CALLERS = 16
 _SLICE_S = 0.1
@@ -50,7 +49,7 @@ class OperatorPaused:
 
     async def prepare(self, world: World) -> State:
         """The process."""
-        return {"target": "operator", "pid": _pid(world)}
+        return {"target": "operator", "pid": pid_of(world)}
 
     async def inject(self, world: World, state: State) -> None:
         """SIGSTOP."""
@@ -79,62 +78,6 @@ class OperatorPaused:
         await _going(world)
 
 
-class _Ended:
-    """What the faults that end the operator by a signal have in common."""
-
-    __slots__ = ()
-
-    async def prepare(self, world: World) -> State:
-        """The process."""
-        return {"target": "operator", "pid": _pid(world)}
-
-    async def heal(self, world: World, state: State) -> None:
-        """Start it again, where nobody else does."""
-        del state
-        await _start(world)
-
-    async def healed(self, world: World, state: State) -> None:
-        """There is a process again; what it does from then on is its own affair."""
-        await _started(world, state)
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorTerminated(_Ended):
-    """The operator is sent SIGTERM, as by a kubelet that ends its pod, and started again after `for_s` seconds.
-
-    With a supervisor that is what starts it again. Upstream does not handle the signal, and dies of it.
-    """
-
-    for_s: float = 2.0
-    kind: ClassVar[str] = "operator-terminated"
-    affects: ClassVar[tuple[str, ...]] = (OPERATOR,)
-
-    async def inject(self, world: World, state: State) -> None:
-        """SIGTERM; SIGKILL when that has not ended it after some seconds, as a kubelet does."""
-        state["code"] = await world.operator.terminate()
-
-    async def bitten(self, world: World, state: State) -> str:
-        """The process has ended, on the signal or by the SIGKILL that came after it."""
-        return await _ended(world, state, "SIGTERM")
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorInterrupted(_Ended):
-    """The operator is sent SIGINT, on which upstream ends in order, and started again after `for_s` seconds."""
-
-    for_s: float = 2.0
-    kind: ClassVar[str] = "operator-interrupted"
-    affects: ClassVar[tuple[str, ...]] = (OPERATOR,)
-
-    async def inject(self, world: World, state: State) -> None:
-        """SIGINT; SIGKILL when that has not ended it after some seconds."""
-        state["code"] = await world.operator.interrupt()
-
-    async def bitten(self, world: World, state: State) -> str:
-        """The process has ended, on the signal or by the SIGKILL that came after it."""
-        return await _ended(world, state, "SIGINT")
-
-
 @dataclass(frozen=True, slots=True)
 class FilesLimited:
     """The operator may open a few files more than it has open, and more clients than that connect, for `for_s` seconds.
@@ -148,7 +91,7 @@ class FilesLimited:
 
     async def prepare(self, world: World) -> State:
         """The process and its limits."""
-        pid, port = _pid(world), world.operator.rest_port
+        pid, port = pid_of(world), world.operator.rest_port
         require_files(_CALLERS)
         limits = list(_limits(pid))
         return {"target": f"operator, {REST} port {port}", "pid": pid, "limits": limits, "port": port,
@@ -202,7 +145,7 @@ class ProcessorStarved:
 
     async def prepare(self, world: World) -> State:
         """The process and, for each of its threads, the processors it may run on."""
-        pid = _pid(world)
+        pid = pid_of(world)
         before = {str(thread): processors for thread in _threads(pid) if (processors := _processors(thread))}
         if str(pid) not in before:
             raise FaultError(f"the processors of process {pid} cannot be read")
@@ -288,12 +231,6 @@ def limit_for(spare: int, taken: Iterable[int]) -> int:
     return limit
 
 
-def _pid(world: World) -> int:
-    if not world.operator.pid:
-        raise FaultError("the operator is not running")
-    return world.operator.pid
-
-
 def _limits(pid: int, new: tuple[int, int] | None = None) -> tuple[int, int]:
     """The limits of a process (soft, hard) on open files, before they are set to `new`."""
     try:
@@ -346,28 +283,3 @@ async def _going(world: World) -> None:
         return world.operator.state() != STOPPED or None
 
     await until("the operator to go on", goes, deadline_s=BITE_DEADLINE_S)
-
-
-async def _ended(world: World, state: State, name: str) -> str:
-    async def gone(progress: Progress) -> bool | None:
-        progress.last = f"process {state['pid']} is there"
-        return world.operator.pid != state["pid"] or None
-
-    await until("the operator's process to end", gone, deadline_s=BITE_DEADLINE_S)
-    code: int = state["code"]
-    if code == -signal.SIGKILL:
-        return f"process {state['pid']} had to be killed: {name} did not end it"
-    return f"process {state['pid']} ended on {name}, " + (f"with code {code}" if code >= 0 else f"by signal {-code}")
-
-
-async def _start(world: World) -> None:
-    if not world.operator.supervised:
-        await world.operator.start()
-
-
-async def _started(world: World, state: State) -> None:
-    async def there(progress: Progress) -> bool | None:
-        progress.last = "nobody has started it yet"
-        return world.operator.pid not in {0, state["pid"]} or None
-
-    await until("the operator to be started", there, deadline_s=_START_DEADLINE_S)

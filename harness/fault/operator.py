@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import FaultError
 from harness.fault import evidence
-from harness.fault.base import API, BITE_DEADLINE_S, OPERATOR, REST, State, World, pick_node
+from harness.fault.base import (
+    API,
+    BITE_DEADLINE_S,
+    OPERATOR,
+    REST,
+    State,
+    World,
+    pick_node,
+    start_if_left_dead,
+    start_operator,
+    start_unless_supervised,
+    started_again,
+)
 from harness.fault.node import remove
 from harness.wait import Progress, until
 
@@ -21,7 +33,7 @@ _PORT_DEADLINE_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class OperatorKilled:
-    """The operator is killed (SIGKILL) and started again `for_s` seconds later."""
+    """The operator is killed (SIGKILL) and started again `for_s` seconds later, or by its supervisor."""
 
     for_s: float = 2.0
     kind: ClassVar[str] = "operator-killed"
@@ -43,12 +55,14 @@ class OperatorKilled:
         return await evidence.refused("127.0.0.1", world.operator.rest_port)
 
     async def heal(self, world: World, state: State) -> None:
-        """Start it again."""
+        """Start it again, where nobody else does."""
         del state
-        await world.operator.start()
+        await start_unless_supervised(world)
 
     async def healed(self, world: World, state: State) -> None:
         """The process runs; what it does from then on is its own affair."""
+        del state
+        await started_again(world)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +84,18 @@ class RegistryEarly:
 
     async def inject(self, world: World, state: State) -> None:
         """End the operator, take the delay away, start the operator."""
-        del state
-        await world.operator.kill()
+        await world.operator.kill(again=False)
         await world.cluster.set_registry(delay_s=0.0)
-        await world.operator.start()
+        await start_operator(world, state)
 
     async def bitten(self, world: World, state: State) -> str:
         """The new process has asked the registry."""
         return await evidence.registry_asked(world.cluster, int(state["changes"]))
 
     async def heal(self, world: World, state: State) -> None:
-        """Give the registry its usual delay."""
-        del state
+        """Give the registry its usual delay; start the operator where it was left dead."""
         await world.cluster.set_registry(delay_s=self.usual_s)
+        await start_if_left_dead(world, state)
 
     async def healed(self, world: World, state: State) -> None:
         """Nothing is awaited."""
@@ -125,9 +138,9 @@ class PortTaken:
             await world.operator.kill()
             world.held[state["port"]] = await _take(state["port"], self.family)
         else:
-            await world.operator.interrupt()
+            await world.operator.interrupt(again=False)
             world.held[state["port"]] = await _take(state["port"], self.family)
-            await world.operator.start()
+            await start_operator(world, state)
 
     async def bitten(self, world: World, state: State) -> str:
         """The port is ours while the operator has been started."""
@@ -143,10 +156,12 @@ class PortTaken:
         return f"another program listens on {address}:{state['port']} since before the operator was started"
 
     async def heal(self, world: World, state: State) -> None:
-        """Let the port go."""
+        """Let the port go; start the operator where it was left dead."""
         held = world.held.pop(state["port"], None)
         if held is not None:
             held.close()
+        if self.restart == "interrupt":
+            await start_if_left_dead(world, state)
 
     async def healed(self, world: World, state: State) -> None:
         """Nothing is awaited: from now on the operator (or its supervisor) has to act."""

@@ -61,8 +61,8 @@ RADII: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("namespace-recreated", "quota-exhausted", "service-account-missing"), (NAMESPACE,)),
     **dict.fromkeys(
         (
-            "operator-killed", "operator-paused", "operator-terminated", "operator-interrupted", "files-limited",
-            "processor-starved",
+            "operator-killed", "operator-paused", "operator-terminated", "operator-interrupted",
+            "operator-crash-loops", "files-limited", "processor-starved",
         ),
         (OPERATOR,),
     ),

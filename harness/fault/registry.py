@@ -79,7 +79,7 @@ class RegistryBroken:
         """Break it; restart the operator."""
         await world.cluster.set_registry(mode=self.mode)
         if self.restart_operator:
-            await world.operator.kill()
+            await world.operator.kill(again=False)
             await start_operator(world, state)
 
     async def bitten(self, world: World, state: State) -> str:

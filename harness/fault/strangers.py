@@ -47,7 +47,7 @@ class ForeignPod:
     async def prepare(self, world: World) -> State:
         """The node, and the name."""
         node = pick_node(world, self.node)
-        return {"target": node, "pods": [_named(world, node)]}
+        return {"target": node, "pods": [_named(node)]}
 
     async def inject(self, world: World, state: State) -> None:
         """Stop the operator, put the stranger in its pod's place, start it."""
@@ -88,7 +88,7 @@ class LeftoverPods:
         node = pick_node(world, self.node)
         if self.gone in world.profiles:
             raise FaultError(f"leftover-pods: node {self.gone!r} is there", hint="gone= names a node that is not")
-        return {"target": node, "pods": [_named(world, node), _named(world, self.gone)]}
+        return {"target": node, "pods": [_named(node), _named(self.gone)]}
 
     async def inject(self, world: World, state: State) -> None:
         """Stop the operator, make the pods, start it."""
@@ -112,10 +112,8 @@ class LeftoverPods:
         await _gone(world, state)
 
 
-def _named(world: World, node: str) -> str:
+def _named(node: str) -> str:
     """The name that the contract gives a node's discovery pod; raises FaultError where no stranger can carry it."""
-    if world.operator.supervised:
-        raise FaultError("a supervisor would start the operator too early", hint="supervised=False")
     if len(_PREFIX) + len(node) > _MAX_NAME:
         raise FaultError(f"the contract gives the discovery pod of node {node[:40]}… no name", hint="a shorter name")
     return _PREFIX + node
@@ -136,7 +134,7 @@ def _pod(name: str, node: str, *, labels: dict[str, str], image: str, **spec: An
 async def _meets(world: World, state: State, bodies: list[Pod], *, played_by_nobody: str = "") -> None:
     """Make the pods between the operator's end and its start; the uids go into the state as evidence."""
     client = world.cluster.client
-    await world.operator.kill()
+    await world.operator.kill(again=False)
     state["made"] = {}
     for body in bodies:
         name = body["metadata"]["name"]

@@ -65,7 +65,7 @@ class ListsFromThePast:
     async def inject(self, world: World, state: State) -> None:
         """Let time pass, end the operator, put the rule in force, start the operator."""
         await interval(self.age_s)
-        await world.operator.kill()
+        await world.operator.kill(again=False)
         await rules.put(world, state)
         await start_operator(world, state)
 

@@ -46,7 +46,7 @@ class TokenExpired:
 
     async def inject(self, world: World, state: State) -> None:
         """End the operator, write the token, start the operator; when the token is over, end the watches."""
-        await world.operator.kill()
+        await world.operator.kill(again=False)
         world.cluster.write_token(life_s=self.life_s)
         await start_operator(world, state)
         await interval(self.life_s)

@@ -24,9 +24,10 @@ report     an answer of the operator: `source` rest | query | stream, `t0` (requ
            `outcome` ok | error | timeout | refused, `status` (HTTP or gRPC code, or null), `snapshot` (id, when ok),
            `error` (text, when not ok). A body that is not JSON is stored as {"raw": text}
 health     `path`, `t0`, `outcome`, `status`
-process    the operator's process: `event` started | exited | restarting, `pid`, `code` (exit code, negative: signal),
-`cause`
-           harness (we did it) | self
+process    the operator's process: `event` started | terminating | exited | restarting, `pid`, `code` (exit code,
+           negative: signal), `cause` harness (we did it) | self | liveness (a probe failed) | supervisor, `detail`
+           (last words, or why it is ended), `backoff_s` (on `restarting`: how long the supervisor waited)
+probe      a liveness probe: `t0` (begun), `passed` (bool), `why` (what failed, or "")
 fault      `fault` (kind), `id` (one per injection), `phase` inject | injected | heal | healed | failed, `target`,
 `affects`
            (see `harness.fault.base.Affects`), `bit` (bool, on `injected`), `evidence` (text)
@@ -61,7 +62,7 @@ from harness.errors import HistoryError
 KINDS = frozenset(
     {
         "run", "snapshot", "object", "synced", "gap", "hardware", "registry", "config", "report", "health", "process",
-        "fault", "trigger", "radius", "op", "mark", "api-call", "log",
+        "fault", "trigger", "radius", "op", "mark", "api-call", "log", "probe",
     }
 )  # fmt: skip
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import OperatorError
 from harness.operator.base import OperatorConfig, OperatorSpec, environment
+from harness.operator.supervisor import BackOff
 from harness.process.child import Child, last_words, start
 from harness.wait import interval
 
@@ -20,9 +22,6 @@ if TYPE_CHECKING:
 Note = Callable[..., Any]
 """Called with event=, pid=, code=, cause=, detail= for each event of the process."""
 
-RESTART_BACKOFF_S = (0.5, 1.0, 2.0, 4.0)
-"""A kubelet starts a container again at once, then backs off 10, 20, 40 s … to 5 min; a tenth keeps runs short."""
-
 END_DEADLINE_S = 5.0
 
 
@@ -30,8 +29,8 @@ END_DEADLINE_S = 5.0
 class OperatorProcess:
     """One operator, across its restarts.
 
-    `supervised`: an exit is followed by a start, as in a Deployment. Every start and exit is noted with its cause:
-    harness (we did it) or self.
+    `supervised`: an exit is followed by a start, as in a Deployment, after `backoff`. Every start and exit is noted
+    with its cause: harness (we did it), self, liveness (a failed probe), supervisor.
     """
 
     spec: OperatorSpec
@@ -40,9 +39,10 @@ class OperatorProcess:
     env: Mapping[str, str]
     note: Note
     supervised: bool = False
+    backoff: BackOff = field(default_factory=BackOff)
     child: Child | None = None
-    restarts: int = 0
-    _ended_by_us: set[int] = field(default_factory=set)
+    _ended_by: dict[int, str] = field(default_factory=dict)
+    _left_dead: set[int] = field(default_factory=set)
     _watcher: asyncio.Task[None] | None = None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -62,30 +62,40 @@ class OperatorProcess:
         return f"127.0.0.1:{self.config.grpc_port}"
 
     async def start(self, *, cause: str = "harness") -> None:
-        """Start the process; its exit is watched from then on."""
+        """Start the process; its exit is watched from then on. A start of ours is one of a new pod."""
         async with self._lock:
             if self.running:
                 return
+            if cause == "harness":
+                self.backoff.forget()
             defect = [f"--defect={self.spec.defect}"] if self.spec.defect else []
             argv = [*self.spec.command, "operator", "inventory", *self.config.arguments(), *defect]
             self.child = start("operator", argv, log_dir=self.log_dir, env=environment(self.spec, self.env))
             self.note(event="started", pid=self.child.pid, cause=cause)
             self._watcher = asyncio.create_task(self._watch(self.child))
 
-    async def kill(self) -> None:
-        """SIGKILL, noted as the harness's doing; a supervisor (if any) starts it again."""
+    async def kill(self, *, again: bool = True) -> None:
+        """SIGKILL, noted as the harness's doing; a supervisor (if any) starts it again, unless not `again`."""
         child = self._require()
-        self._ended_by_us.add(child.pid)
+        self._note_end(child, "harness", again=again)
         child.kill()
         await self._settle()
 
-    async def interrupt(self) -> int:
+    async def interrupt(self, *, again: bool = True) -> int:
         """SIGINT (the one signal that upstream handles), then SIGKILL when it has not ended; the exit code."""
-        return await self._end(signal.SIGINT)
+        return await self._end(signal.SIGINT, "harness", again=again)
 
     async def terminate(self) -> int:
         """SIGTERM, as a kubelet does, then SIGKILL when it has not ended; the exit code."""
-        return await self._end(signal.SIGTERM)
+        return await self._end(signal.SIGTERM, "harness")
+
+    async def restart(self, why: str, *, grace_s: float) -> int:
+        """SIGTERM over a failed liveness probe, SIGKILL after the grace period; the exit code.
+
+        It is for its supervisor to start it again.
+        """
+        self.note(event="terminating", pid=self._require().pid, cause="liveness", detail=why)
+        return await self._end(signal.SIGTERM, "liveness", deadline_s=grace_s)
 
     async def stop(self) -> None:
         """End it for good, at once (the cluster it would tidy up ends as well); no supervisor starts it again."""
@@ -97,30 +107,37 @@ class OperatorProcess:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watcher
 
-    async def _end(self, number: signal.Signals) -> int:
+    async def _end(
+        self, number: signal.Signals, cause: str, *, again: bool = True, deadline_s: float | None = None
+    ) -> int:
         child = self._require()
-        self._ended_by_us.add(child.pid)
-        code = await child.interrupted(number, END_DEADLINE_S)
+        self._note_end(child, cause, again=again)
+        code = await child.interrupted(number, END_DEADLINE_S if deadline_s is None else deadline_s)
         await self._settle()
         return code
 
+    def _note_end(self, child: Child, cause: str, *, again: bool) -> None:
+        self._ended_by[child.pid] = cause
+        if not again:
+            self._left_dead.add(child.pid)
+
     async def _settle(self) -> None:
         """Let the watcher note the exit before anything else is noted."""
-        if self._watcher is not None and not self.supervised:
+        if self._watcher is not None and not (self.supervised and self._require().pid not in self._left_dead):
             await self._watcher
 
     async def _watch(self, child: Child) -> None:
         code: int | None = None
         while code is None:
             code = await child.wait(3600.0)
-        cause = "harness" if child.pid in self._ended_by_us else "self"
+        cause = self._ended_by.get(child.pid, "self")
         said = last_words(child.stderr_path) if cause == "self" else ""
         self.note(event="exited", pid=child.pid, code=code, cause=cause, detail=said)
-        if self.supervised:
-            await interval(RESTART_BACKOFF_S[min(self.restarts, len(RESTART_BACKOFF_S) - 1)])
-            self.restarts += 1
+        if self.supervised and child.pid not in self._left_dead:
+            wait_s = self.backoff.after(time.monotonic())
+            await interval(wait_s)
             if not self.running:
-                self.note(event="restarting", pid=child.pid, cause="supervisor")
+                self.note(event="restarting", pid=child.pid, cause="supervisor", backoff_s=wait_s)
                 await self.start(cause="supervisor")
 
     def _require(self) -> Child:

@@ -112,13 +112,13 @@ class Behaviour:
     between a watch that brought 410 and the loss of sight), `forbidden_is_empty` (a list that is refused),
     `watches_from_list`, `on_missed_deletion`, `on_error_event`, `forget_node`, `merge_node`, `decode_pod`,
     `pod_identity`. Sums: `counts`, `ledger`. Nodes: `reportable`, `reported_name`. Hardware: `recreate_pod`,
-    `retries_pods` (that were refused), `reported_registry`, `reported_gpu`. Labels: `labels_nodes`, `retries_labels`
-    (that were refused), `label_patch`, `leaves_out_refused` (keys that Kubernetes does not accept). Serving:
-    `inventory_while_away`, `inventory_while_refused` (the API server answers 5xx), `inventory_while_reconnecting` (a
-    watch was lost, and the API server answers), `document_while_away`, `rest_waits_while_away`, `rest_takes_turns`,
-    `stream_sends_at_most` (snapshots; 0 for no limit), `always_healthy`, `retries_ports`. Configuration file:
-    `config_reader` (the way to its text), `on_bad_config` (says so, and what is in force from then on; None: what was).
-    Access: `rereads_token` (before each request).
+    `retries_pods` (that were refused), `reads_again` (after a read that failed), `reported_registry`, `reported_gpu`.
+    Labels: `labels_nodes`, `retries_labels` (that were refused), `label_patch`, `leaves_out_refused` (keys that
+    Kubernetes does not accept). Serving: `inventory_while_away`, `inventory_while_refused` (the API server answers
+    5xx), `inventory_while_reconnecting` (a watch was lost, and the API server answers), `document_while_away`,
+    `rest_waits_while_away`, `rest_takes_turns`, `stream_sends_at_most` (snapshots; 0 for no limit), `always_healthy`,
+    `retries_ports`. Configuration file: `config_reader` (the way to its text), `on_bad_config` (says so, and what is
+    in force from then on; None: what was). Access: `rereads_token` (before each request).
     """
 
     resync: Callable[[], Awaitable[None]] = at_once
@@ -139,6 +139,7 @@ class Behaviour:
     reported_name: Callable[[str], str] = whole_name
     recreate_pod: bool = True
     retries_pods: bool = True
+    reads_again: bool = True
     reported_registry: Callable[[Registry, Registry], Registry] = latest_registry
     reported_gpu: Callable[[Gpu], Gpu] = true_gpu
     labels_nodes: bool = True

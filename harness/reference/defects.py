@@ -239,6 +239,13 @@ DEFECTS: Mapping[str, Defect] = {
             _but(retries_pods=False),
         ),
         Defect(
+            "hardware-read-once",
+            "A hardware read that failed is never made again, so that the node has no info until the process starts "
+            "anew, as by a liveness script that looks for it.",
+            ("RECOVER-4",),
+            _but(reads_again=False),
+        ),
+        Defect(
             "gpu-info-ignores-registry-change",
             "GPU info keeps the content the registry had when it first answered.",
             ("TRUTH-5",),

@@ -182,7 +182,7 @@ class Discovery:
                 memory.refusals = 0
                 await self._end_pod(node, pod, memory)
                 return 1.0
-            wait_s = _retry_s(memory.failures)
+            wait_s = _retry_s(memory.failures) if self.behaviour.reads_again else _QUIET_S
         else:
             memory.failures = memory.refusals = 0
             wait_s = self.period_s

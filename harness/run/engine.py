@@ -25,6 +25,7 @@ from harness.fault.journal import Journal
 from harness.fault.schedule import injected, unfold
 from harness.history import reader
 from harness.history.writer import HistoryWriter
+from harness.operator.supervisor import UNCHANGED, Supervision
 from harness.run import footprint
 from harness.run.nemesis import Nemesis
 from harness.run.renamed import renamed
@@ -60,7 +61,8 @@ class Setup:
     `out`: where bundles go, one directory for each run; `reproduce`: a command with {scenario}, {seed} and {datastore}
     in it; `settle`: whether traffic ends with the same pods for the same seed, so that runs on several datastores
     compare; `phase`: told what the run is doing, for progress on a terminal; `datastore`: None for each scenario's
-    usual one; `names`: how nodes, namespaces, pods and GPU models are named (`harness.names.naming`).
+    usual one; `names`: how nodes, namespaces, pods and GPU models are named (`harness.names.naming`); `supervision`:
+    the supervisor that is asked for beyond the scenarios' own.
     """
 
     toolchain: Toolchain
@@ -72,6 +74,7 @@ class Setup:
     datastore: DatastoreSpec | None = None
     settle: bool = False
     names: str = "usual"
+    supervision: Supervision = UNCHANGED
 
     def asked_for(self, scenario: Scenario) -> DatastoreSpec:
         """The datastore that a run was to be on, whether or not the scenario is possible on it."""
@@ -94,6 +97,7 @@ def run(scenario: Scenario, setup: Setup) -> RunResult:
     exception.
     """
     began = time.monotonic()
+    scenario = scenario.deployed(setup.supervision)
     spec = setup.spec(scenario)
     label = label_of(scenario, spec)
     scenario, named = renamed(scenario, setup.names)
@@ -109,6 +113,7 @@ def run(scenario: Scenario, setup: Setup) -> RunResult:
         versions=versions(setup.toolchain),
         datastore=spec.kind,
         names=setup.names,
+        supervision=scenario.supervision,
         judgement=judgement,
         wall_s=time.monotonic() - began,
         overhead_s=_overhead(history, ended - began) + (time.monotonic() - ended),
@@ -260,6 +265,10 @@ class _Run:
         extra_s, quiet_s = CONVERGE_EXTRA_S * bool(self.scenario.faults), self.scenario.quiet_s
         try:
             await stage.agree(stage.objective_s + extra_s + quiet_s, quiet_s, "the inventory to be true and stay true")
+            if stage.liveness is not None:
+                self._phase("waiting for the liveness script")
+                await stage.probed()
+                await stage.agree(stage.objective_s + quiet_s, quiet_s, "the inventory to be true after the probe")
         except WaitTimeoutError as exc:
             stage.history.add("mark", mark="not-converged", detail=exc.what)
         else:

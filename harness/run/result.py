@@ -14,6 +14,7 @@ from harness.errors import PlatformError, UsageError
 from harness.names.naming import USUAL
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from harness.scenario import Scenario
@@ -42,6 +43,7 @@ class RunResult:
     reproduce: str = ""
     datastore: str = "etcd"
     names: str = USUAL
+    supervision: Mapping[str, Any] = field(default_factory=dict)
     _by_id: dict[str, PromiseVerdict] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -92,6 +94,7 @@ class RunResult:
             "seed": self.seed,
             "datastore": self.datastore,
             "names": self.names,
+            "supervision": dict(self.supervision),
             "wall_s": round(self.wall_s, 3),
             "overhead_s": round(self.overhead_s, 3),
             "recovery_s": None if self.judgement.recovery_s is None else round(self.judgement.recovery_s, 3),

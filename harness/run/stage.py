@@ -13,28 +13,28 @@ from typing import TYPE_CHECKING, Any
 from harness import seed as seeds
 from harness.check.contract import PROMISES
 from harness.cluster import access, nodes
-from harness.cluster.base import POD_NAMESPACE
 from harness.cluster.embedded import EmbeddedCluster
 from harness.cluster.hardware import registry
 from harness.cluster.shape import Shape
 from harness.fault import catalog
 from harness.fault.schedule import injected
-from harness.operator.base import OperatorConfig
-from harness.operator.process import OperatorProcess
-from harness.run import configured, footprint, said, stall
+from harness.operator.supervisor import TIMEOUT_S, longest_until_probed_s
+from harness.run import configured, deployed, footprint, said, stall
 from harness.run.observe import WATCHED, LiveTruth, watch
 from harness.run.poll import Polling
 from harness.run.steady import Steady
 from harness.run.world import RunControl, RunWorld
 from harness.traffic.driver import Driver
 from harness.traffic.pods import Churn
-from harness.wait import until
+from harness.wait import Progress, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from pathlib import Path
 
     from harness.history.writer import HistoryWriter
+    from harness.operator.liveness import Liveness
+    from harness.operator.process import OperatorProcess
     from harness.run.engine import Setup
     from harness.scenario import Scenario
 
@@ -55,6 +55,7 @@ class Stage:
     polling: Polling
     steady: Steady
     world: RunWorld
+    liveness: Liveness | None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -67,12 +68,29 @@ class Stage:
         """Return when report and truth have agreed for `quiet_s` seconds; raises WaitTimeoutError."""
         await until(awaited, self.steady.held_for(quiet_s), deadline_s=deadline_s, changed=self.live.changed)
 
+    async def probed(self) -> None:
+        """Return when the liveness script has looked once more, where there is one; raises WaitTimeoutError."""
+        if self.liveness is None:
+            return
+        probes, before = self.liveness, self.liveness.made
+
+        async def looked(progress: Progress) -> bool | None:
+            progress.last = f"{probes.made} probes"
+            return probes.made > before or None
+
+        deadline_s = longest_until_probed_s(probes.scale) + TIMEOUT_S
+        await until("the liveness script to look", looked, deadline_s=deadline_s)
+
     @property
     def objective_s(self) -> float:
-        """Within how many seconds of the last heal the inventory has to be true: the longest of what is judged."""
+        """Within how many seconds of the last heal the inventory has to be true: the longest of what is judged.
+
+        Whatever the liveness script restarts is watched until it has had its time once more.
+        """
         promises = {*self.scenario.promises, *(("RECOVER-1",) if self.scenario.faults else ())}
         usual = {promise: PROMISES[promise].objective_s for promise in promises if promise in PROMISES}
-        return max({**usual, **self.scenario.objectives}.values())
+        longest_s = max({**usual, **self.scenario.objectives}.values())
+        return longest_s + (longest_until_probed_s(self.scenario.backoff_scale) if self.scenario.liveness else 0.0)
 
     def driver(self) -> Driver | None:
         """The scenario's traffic, not started yet; None when the cluster is to be left alone."""
@@ -101,6 +119,8 @@ class Stage:
             self.spawn(said.follow(self.operator.log_dir, self.history))
         for poller in (self.polling.rest, self.polling.query, self.polling.stream, self.polling.health):
             self.spawn(poller())
+        if self.liveness is not None:
+            self.spawn(self.liveness.run())
         if self.cluster.proxied:
             self.spawn(footprint.follow(self.cluster, self.history))
 
@@ -138,14 +158,16 @@ async def staged(
         live = LiveTruth(history)
         await _furnish(cluster, live, scenario)
         config = configured.provide(scenario.config, cluster.directory, live)
-        operator = _operator(cluster, scenario, setup, history, logs, file=None if config is None else config.path)
+        file = None if config is None else config.path
+        operator = deployed.operator(scenario, setup.operator, cluster, history, logs, file=file)
         polling = Polling(history, operator.rest_url, operator.grpc_target)
         rng = seeds.stream(setup.seed, scenario.id, "nemesis")
         world = RunWorld(
             cluster, RunControl(operator), rng, dict(scenario.nodes), live, config=config, models=scenario.models
         )
+        liveness = deployed.liveness(scenario, operator, history)
         stage = Stage(
-            scenario, setup, history, cluster, live, operator, polling, Steady(live, polling), world
+            scenario, setup, history, cluster, live, operator, polling, Steady(live, polling), world, liveness
         )  # fmt: skip
         try:
             await stage._set(phase)  # noqa: SLF001 - of this very module
@@ -182,17 +204,3 @@ async def _furnish(cluster: EmbeddedCluster, live: LiveTruth, scenario: Scenario
         await access.namespace(cluster.client, namespace)
     await nodes.create(cluster.client, scenario.nodes)
     await nodes.wait_ready(cluster.client, scenario.nodes, deadline_s=30.0 + 0.05 * len(scenario.nodes))
-
-
-def _operator(
-    cluster: EmbeddedCluster, scenario: Scenario, setup: Setup, history: HistoryWriter, logs: Path, *, file: Path | None
-) -> OperatorProcess:
-    config = OperatorConfig(
-        kubeconfig=cluster.operator_kubeconfig, rest_port=cluster.take_port(), grpc_port=cluster.take_port(),
-        registry_url=cluster.registry_url, namespace=POD_NAMESPACE, config=file,
-    )  # fmt: skip
-
-    def note(**fields: Any) -> None:
-        history.add("process", **fields)
-
-    return OperatorProcess(setup.operator, config, logs, cluster.env, note, scenario.supervised)

@@ -122,13 +122,13 @@ class RunControl:
         """Start it."""
         await self.process.start()
 
-    async def kill(self) -> None:
+    async def kill(self, *, again: bool = True) -> None:
         """SIGKILL it."""
-        await self.process.kill()
+        await self.process.kill(again=again)
 
-    async def interrupt(self) -> int:
+    async def interrupt(self, *, again: bool = True) -> int:
         """SIGINT it and wait for its end; the exit code."""
-        return await self.process.interrupt()
+        return await self.process.interrupt(again=again)
 
     async def terminate(self) -> int:
         """SIGTERM it and wait for its end; the exit code."""

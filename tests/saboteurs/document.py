@@ -33,10 +33,11 @@ def render(rows: Sequence[Row]) -> str:
         f"| {', '.join(row.fails)} | {row.why} |"
         for row in rows
     ]
-    catching = defaultdict(list)
+    catching: defaultdict[str, list[str]] = defaultdict(list)
     for row in rows:
         for promise in row.fails:
-            catching[promise].append(f"`{row.defect}`")
+            if f"`{row.defect}`" not in catching[promise]:
+                catching[promise].append(f"`{row.defect}`")
     by_promise = [
         f"| {promise.id} | {promise.text} | {', '.join(catching[promise.id])} |"
         for promise in PROMISES.values()

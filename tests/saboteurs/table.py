@@ -36,7 +36,7 @@ class Row:
         rest = dict(body)
         fails = {promise: re.compile(pattern) for promise, pattern in rest.pop("fails").items()}
         return cls(
-            defect=defect,
+            defect=rest.pop("defect", defect),
             test=f"scenarios/{rest.pop('test')}".replace("{datastore}", str(rest.get("datastore", ""))),
             fails=fails,
             unknown=frozenset(rest.pop("unknown", ())),

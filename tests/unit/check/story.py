@@ -142,6 +142,14 @@ class Story:
         if again is not None:
             self.add("process", again, event="started", pid=8, code=None, cause="harness")
 
+    def probed(self, t: float, again: float, *, why: str = "no nodes reported") -> None:
+        """The liveness script fails; the operator is told to end, does half a second later, and is started again."""
+        self.add("probe", t, t0=t - 0.01, passed=False, why=why)
+        self.add("process", t, event="terminating", pid=7, cause="liveness", detail=why)
+        self.add("process", t + 0.5, event="exited", pid=7, code=0, cause="liveness", detail="")
+        self.add("process", again, event="restarting", pid=7, cause="supervisor", backoff_s=again - t - 0.5)
+        self.add("process", again, event="started", pid=8, code=None, cause="supervisor")
+
     def end(self, t: float) -> None:
         """The run ends."""
         self.add("mark", t, mark="end", detail="")

@@ -36,8 +36,9 @@ class Operator:
     running: bool = True
     log: list[tuple[str, str]] = field(default_factory=list)
 
-    async def kill(self) -> None:
-        """It is dead."""
+    async def kill(self, *, again: bool = True) -> None:
+        """It is dead, and no supervisor is to start it."""
+        assert not again
         self.running = False
         self.log.append(("kill", self.path.read_text(encoding="utf-8")))
 

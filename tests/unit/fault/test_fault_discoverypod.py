@@ -271,13 +271,18 @@ def test_strangers_that_could_not_be_made_are_no_evidence(fault: Fault) -> None:
 
 
 @STRANGERS
-def test_a_supervisor_would_spoil_it(fault: Fault) -> None:
-    """It would start the operator before the strangers are there."""
+def test_a_supervisor_waits_for_the_strangers(fault: Fault) -> None:
+    """It leaves the operator dead until they are there."""
     made = fake()
     made.operator.supervised = True
 
-    with pytest.raises(FaultError, match="supervisor"):
-        asyncio.run(fault.prepare(made.world))
+    async def story() -> None:
+        await fault.inject(made.world, await _journalled(fault, made))
+
+    asyncio.run(story())
+
+    assert made.api.log[0] == "kill"
+    assert made.api.log[-1] == "start"
 
 
 def test_a_foreign_pod_is_nobodys_discovery_pod() -> None:

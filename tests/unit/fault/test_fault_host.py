@@ -16,9 +16,11 @@ import pytest
 from harness import faults
 from harness.errors import FaultError
 from harness.fault import evidence
+from harness.fault.base import started_again
 from harness.fault.host import limit_for
 from harness.operator.base import OperatorConfig, parse
 from harness.operator.process import OperatorProcess
+from harness.operator.supervisor import BackOff
 from harness.process.ports import Ports
 from harness.run.world import RunControl
 from harness.wait import Progress, until
@@ -147,6 +149,58 @@ def test_an_operator_that_is_told_to_end_is_there_again(config: OperatorConfig, 
                 [("restarting", "supervisor"), ("started", "supervisor")] if supervised else [("started", "harness")]
             )
             assert one.events == [("started", "harness"), ("exited", "harness"), *again]
+
+    asyncio.run(go())
+
+
+def test_a_crash_loop_kills_what_the_supervisor_starts(config: OperatorConfig) -> None:
+    """Each process is another one, and the supervisor waits longer each time; afterwards it is there again."""
+
+    async def go() -> None:
+        async with running(config, supervised=True) as one:
+            one.process.backoff = BackOff(0.01)
+            fault = faults.OperatorCrashLoops(kills=3, alive_s=0.0)
+            state, said = await injected(fault, one.world)
+            await undone(fault, one.world, state)
+            assert said.startswith(f"processes {', '.join(map(str, state['killed']))} were killed")
+            assert len({*state["killed"], one.world.operator.pid}) == 4
+            assert [event["backoff_s"] for event in one.noted if event["event"] == "restarting"] == [0.01, 0.1, 0.2]
+            assert await answers(config.rest_port) == 503
+
+    asyncio.run(go())
+
+
+def test_a_crash_loop_needs_a_supervisor(config: OperatorConfig) -> None:
+    """Nobody else would start the operator between the kills."""
+    with pytest.raises(FaultError, match="supervised"):
+        asyncio.run(faults.OperatorCrashLoops().prepare(Running(config, supervised=False).world))
+
+
+def test_a_failed_probe_restarts_the_operator(config: OperatorConfig) -> None:
+    """It is told to end for that cause, ends on the signal, and is started again by its supervisor."""
+
+    async def go() -> None:
+        async with running(config, supervised=True) as one:
+            before = one.world.operator.pid
+            assert await one.process.restart("no nodes reported", grace_s=5.0) == 0
+            await started_again(one.world, before)
+            assert one.events == [
+                ("started", "harness"), ("terminating", "liveness"), ("exited", "liveness"),
+                ("restarting", "supervisor"), ("started", "supervisor"),
+            ]  # fmt: skip
+            assert one.noted[1]["detail"] == "no nodes reported"
+
+    asyncio.run(go())
+
+
+def test_a_supervisor_leaves_dead_what_it_is_told_to(config: OperatorConfig) -> None:
+    """The end is noted before the start that somebody else makes."""
+
+    async def go() -> None:
+        async with running(config, supervised=True) as one:
+            await one.process.kill(again=False)
+            await one.process.start()
+            assert one.events == [("started", "harness"), ("exited", "harness"), ("started", "harness")]
 
     asyncio.run(go())
 

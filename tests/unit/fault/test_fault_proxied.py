@@ -119,8 +119,9 @@ class Operator:
 
     log: list[str]
 
-    async def kill(self) -> None:
-        """It is dead."""
+    async def kill(self, *, again: bool = True) -> None:
+        """It is dead, and no supervisor is to start it."""
+        assert not again
         self.log.append("kill")
 
     async def start(self) -> None:

@@ -107,9 +107,9 @@ class Operator:
     running: bool = True
     supervised: bool = False
 
-    async def kill(self) -> None:
-        """It is dead."""
-        self.running = False
+    async def kill(self, *, again: bool = True) -> None:
+        """It is dead; a supervisor starts it at once, if it may."""
+        self.running = self.supervised and again
         self.api.log.append("kill")
 
     async def start(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import json
 import re
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
@@ -168,6 +169,23 @@ def test_the_terminal_says_what_a_person_needs(campaign_dir: Path) -> None:
     assert "reproduce: harness run -k chaos/api-server-killed --seed 7\n" in text
     assert "hint: is the disk full?" in text
     assert "3 PASS, 1 FAIL, 1 UNKNOWN, 1 ERROR" in text
+
+
+def test_every_report_says_how_the_operator_was_supervised(tmp_path: Path) -> None:
+    """A campaign as deployed says so, in its summary and at the run."""
+    broken = judge("TRUTH-3", examined=9, unit="values", findings=[bundles.finding("x", 1.0)])
+    bundle = bundles.write_run(tmp_path, "chaos/x", promises=(broken,))
+    plan = bundles.plan("chaos/x")
+    plan["scenario"] |= {"supervised": True, "liveness": True, "backoff_scale": 0.1}
+    (bundle / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    how = "operator restarted when it exits or the chart's liveness script fails (waits 0.1 of a kubelet's)"
+
+    write_all(tmp_path)
+
+    assert f"\n{how}: 1 of 1 run\n" in _printed(tmp_path)
+    assert f"- {how}: 1 of 1 run\n" in render_markdown(load(tmp_path))
+    for page in (tmp_path / "index.html", bundle / "report.html"):
+        assert how in html.unescape(page.read_text(encoding="utf-8"))
 
 
 def test_findings_are_shown_up_to_three(tmp_path: Path) -> None:

@@ -59,6 +59,32 @@ def test_an_exit_by_the_harness_is_told_from_the_operators_own() -> None:
     assert lane.stretches[1].text == "signal 9, by the harness"
 
 
+def test_a_restart_by_the_liveness_script_is_told() -> None:
+    """The process is stopped by its liveness, and the list of events says what the script found."""
+    history = _history(
+        {"t": 1.0, "k": "process", "event": "started", "pid": 1, "cause": "harness"},
+        {"t": 1.5, "k": "probe", "t0": 1.4, "passed": True, "why": ""},
+        {"t": 2.0, "k": "probe", "t0": 1.9, "passed": False, "why": "no nodes reported"},
+        {
+            "t": 2.0,
+            "k": "process",
+            "event": "terminating",
+            "pid": 1,
+            "cause": "liveness",
+            "detail": "no nodes reported",
+        },
+        {"t": 2.5, "k": "process", "event": "exited", "pid": 1, "code": 0, "cause": "liveness"},
+        {"t": 5.0, "k": "mark", "mark": "end"},
+    )
+
+    assert _states(_lane(history, "operator")) == [(1.0, 2.5, "up"), (2.5, 5.0, "stopped")]
+    assert [event.text for event in history.events if event.what == "operator"][1:] == [
+        "liveness script failed: no nodes reported",
+        "told to end: no nodes reported",
+        "exited: exit code 0, as its liveness failed",
+    ]
+
+
 def test_answers_in_a_row_are_one_stretch(timeline: Timeline) -> None:
     """What a polled source said is a handful of stretches that end with the run."""
     assert _states(_lane(timeline, "rest")) == [

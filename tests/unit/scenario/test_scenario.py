@@ -14,6 +14,7 @@ from harness.cluster.nodes import check_name
 from harness.errors import UsageError
 from harness.fault import composition
 from harness.names.naming import name_of_length
+from harness.operator.supervisor import Supervision
 from harness.scenario import Scenario, named, simulated, two_sizes
 
 PATCH = schedules.OperatorCalls("patch", "nodes")
@@ -184,6 +185,43 @@ def test_the_plan_is_json_and_complete() -> None:
     assert set(plan) == {*Scenario.__dataclass_fields__, "min_ops"}
 
 
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ({"liveness": True}, "liveness needs a supervised operator"),
+        ({"backoff_scale": 0.0}, "scenario chaos/x: backoff_scale 0 is out of range"),
+    ],
+)
+def test_a_supervisor_that_cannot_be_is_refused(values: dict[str, Any], names: str) -> None:
+    """The liveness script restarts what a supervisor starts again, and waits cannot be of no length."""
+    with pytest.raises(UsageError, match=names):
+        Scenario(id="chaos/x", promises=("TRUTH-1",), **values)
+
+
+@pytest.mark.parametrize(
+    ("asked", "supervision"),
+    [
+        (Supervision(), (False, False, 0.2)),
+        (Supervision(supervised=True), (True, False, 0.2)),
+        (Supervision(liveness=True, scale=1.0), (True, True, 1.0)),
+    ],
+)
+def test_a_campaign_may_ask_for_more_than_its_scenarios(
+    asked: Supervision, supervision: tuple[bool, bool, float]
+) -> None:
+    """What is asked for is in the plan; what is not stays as the scenario says."""
+    plan = Scenario(id="chaos/x", promises=("TRUTH-1",), backoff_scale=0.2).deployed(asked).as_json()
+
+    assert (plan["supervised"], plan["liveness"], plan["backoff_scale"]) == supervision
+
+
+def test_a_campaign_takes_no_supervisor_away() -> None:
+    """A scenario that needs one keeps it."""
+    deployed = Scenario(id="chaos/x", promises=("TRUTH-1",), supervised=True, liveness=True).deployed(Supervision())
+
+    assert (deployed.supervised, deployed.liveness) == (True, True)
+
+
 def test_a_plan_without_traffic_says_so() -> None:
     """No traffic is null, and no operations are asked for."""
     plan = Scenario(id="conformance/quiet", promises=("TRUTH-1",), traffic=None).as_json()
@@ -217,6 +255,7 @@ def test_every_gpu_model_makes_a_node(model: str) -> None:
         (faults.ServerKilled(), "server-killed"),
         (faults.SpaceExhausted(), "space-exhausted"),
         (faults.PortTaken(), "port-taken"),
+        (faults.OperatorCrashLoops(), "operator-crash-loops"),
     ],
 )
 def test_a_fault_finds_what_it_needs(fault: faults.Fault, names: str) -> None:
