@@ -159,13 +159,16 @@ LONGEST_S = 600.0
 LONGEST_DELAY_S = 30.0
 """Beyond that, what is slow is away."""
 
+FURTHEST_S = 366 * 86_400.0
+"""A clock that is a year ahead is as wrong as any."""
+
 RANGES: Mapping[str, tuple[float, float]] = {
-    **dict.fromkeys(("delay_s", "after_s", "age_s"), (0.0, LONGEST_DELAY_S)),
+    **dict.fromkeys(("delay_s", "after_s", "every_s", "age_s"), (0.0, LONGEST_DELAY_S)),
     "for_s": (0.0, LONGEST_S),
     "life_s": (1.0, 60.0),
+    "ahead_s": (0.0, FURTHEST_S),
     "count": (1, 5000),
     "size_kib": (1, 65536),
-    "times": (2, 60),
     "kills": (2, 6),
     "alive_s": (0.0, 10.0),
     "share": (0.05, 0.9),
@@ -176,6 +179,12 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "after_bytes": (0, 1 << 30),
 }
 """The least and the most of parameters that are numbers, by name; where the least is whole, all are."""
+
+OWN_RANGES: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "node-flaps": {"times": (1, 100)},
+    "registry-flaps": {"times": (2, 60)},
+}
+"""The same for parameters whose range is another for each kind of fault, by kind."""
 
 
 def possible_on(fault: Fault, kinds: Iterable[str]) -> tuple[str, ...]:
@@ -230,7 +239,7 @@ def check(fault: Fault) -> Fault:
             if type(part) not in KINDS.values():
                 raise UsageError(f"{fault.kind}: {name}={part!r} is no fault", hint='{"fault": {"kind": …}} in a plan')
             check(part)
-    for name, (least, most) in RANGES.items():
+    for name, (least, most) in {**RANGES, **OWN_RANGES.get(fault.kind, {})}.items():
         check_number(fault, name, least, most)
     if getattr(fault, "mode", "") == "late" and not getattr(fault, "delay_s", 0.0):
         raise UsageError(f"{fault.kind}: mode='late' without a delay is no fault", hint="delay_s=6.0")

@@ -197,6 +197,18 @@ async def node_is(cluster: Cluster, name: str, what: str, holds: Callable[[Node]
     return await until(f"node {name[:40]} to be {what}", seen, deadline_s=BITE_DEADLINE_S, interval_s=0.1)
 
 
+async def node_ready(cluster: Cluster, name: str) -> str:
+    """Return when the node is Ready."""
+    return await node_is(cluster, name, "Ready", lambda node: "Ready" if is_ready(node) else None)
+
+
+async def node_cordoned(cluster: Cluster, name: str) -> str:
+    """Return when the node is marked unschedulable."""
+    return await node_is(
+        cluster, name, "cordoned", lambda node: "spec.unschedulable is true" if is_cordoned(node) else None
+    )
+
+
 async def node_gone(cluster: Cluster, name: str) -> str:
     """Return when the API server no longer knows the node."""
 
@@ -291,6 +303,16 @@ def ready_status(node: Node) -> str:
         if condition["type"] == "Ready":
             return str(condition["status"])
     return ""
+
+
+def is_ready(node: Node) -> bool:
+    """Whether the Ready condition is True."""
+    return ready_status(node) == "True"
+
+
+def is_cordoned(node: Node) -> bool:
+    """Whether it is marked unschedulable."""
+    return bool(node["spec"].get("unschedulable"))
 
 
 def dual_stack() -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.cluster.client import STRATEGIC_PATCH
 from harness.cluster.hardware import NodeProfile
 from harness.cluster.nodes import create, node_object, wait_ready
 from harness.fault import evidence
 from harness.fault.base import BITE_DEADLINE_S, NODE, State, World, pick_node
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _NODES = "/api/v1/nodes"
@@ -20,8 +22,54 @@ EACH_S = 0.6
 """What each joining node may add to the wait: four clusters on two cores took 35 s for a hundred nodes."""
 
 
+class OfOneNode:
+    """What the faults of one node have in common."""
+
+    __slots__ = ()
+
+    @property
+    def node(self) -> str | None:
+        """The one that is wanted; None: any."""
+        raise NotImplementedError
+
+    async def prepare(self, world: World) -> State:
+        """The node."""
+        return {"target": pick_node(world, self.node)}
+
+
+class _Removed(OfOneNode):
+    """What the faults that begin with a node's deletion have in common."""
+
+    __slots__ = ()
+
+    async def inject(self, world: World, state: State) -> None:
+        """Delete the Node and its hardware."""
+        await remove(world, state["target"])
+
+    async def bitten(self, world: World, state: State) -> str:
+        """The API server no longer knows it."""
+        return await evidence.node_gone(world.cluster, state["target"])
+
+
+class Uncordoned:
+    """What the faults that end with a node being schedulable again have in common."""
+
+    __slots__ = ()
+
+    async def heal(self, world: World, state: State) -> None:
+        """Uncordon."""
+        await cordon(world, state["target"], cordoned=False)
+
+    async def healed(self, world: World, state: State) -> None:
+        """The API server tells it so."""
+        await evidence.node_is(
+            world.cluster, state["target"], "schedulable",
+            lambda node: None if evidence.is_cordoned(node) else "schedulable",
+        )  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
-class NodeSilent:
+class NodeSilent(OfOneNode):
     """A node's heartbeats stop for `for_s` seconds after the cluster has seen it.
 
     Its Lease is given to another holder for very long: kwok believes that another agent holds the node and stops
@@ -32,10 +80,6 @@ class NodeSilent:
     node: str | None = None
     kind: ClassVar[str] = "node-silent"
     affects: ClassVar[tuple[str, ...]] = (NODE,)
-
-    async def prepare(self, world: World) -> State:
-        """The node."""
-        return {"target": pick_node(world, self.node)}
 
     async def inject(self, world: World, state: State) -> None:
         """Give the Lease away; renewTime stays as it is."""
@@ -57,11 +101,11 @@ class NodeSilent:
 
     async def healed(self, world: World, state: State) -> None:
         """The node is Ready."""
-        await evidence.node_is(world.cluster, state["target"], "Ready", _is_ready)
+        await evidence.node_ready(world.cluster, state["target"])
 
 
 @dataclass(frozen=True, slots=True)
-class NodeCordoned:
+class NodeCordoned(OfOneNode, Uncordoned):
     """A node is marked unschedulable for `for_s` seconds, as `kubectl cordon` does."""
 
     for_s: float = 6.0
@@ -69,53 +113,23 @@ class NodeCordoned:
     kind: ClassVar[str] = "node-cordoned"
     affects: ClassVar[tuple[str, ...]] = (NODE,)
 
-    async def prepare(self, world: World) -> State:
-        """The node."""
-        return {"target": pick_node(world, self.node)}
-
     async def inject(self, world: World, state: State) -> None:
         """Cordon."""
-        await world.cluster.client.patch(f"{_NODES}/{state['target']}", {"spec": {"unschedulable": True}})
+        await cordon(world, state["target"], cordoned=True)
 
     async def bitten(self, world: World, state: State) -> str:
         """The API server tells it so."""
-        return await evidence.node_is(
-            world.cluster, state["target"], "cordoned",
-            lambda node: "spec.unschedulable is true" if node["spec"].get("unschedulable") else None,
-        )  # fmt: skip
-
-    async def heal(self, world: World, state: State) -> None:
-        """Uncordon."""
-        await world.cluster.client.patch(f"{_NODES}/{state['target']}", {"spec": {"unschedulable": None}})
-
-    async def healed(self, world: World, state: State) -> None:
-        """The API server tells it so."""
-        await evidence.node_is(
-            world.cluster, state["target"], "schedulable",
-            lambda node: None if node["spec"].get("unschedulable") else "schedulable",
-        )  # fmt: skip
+        return await evidence.node_cordoned(world.cluster, state["target"])
 
 
 @dataclass(frozen=True, slots=True)
-class NodeDeleted:
+class NodeDeleted(_Removed):
     """A node is deleted for good. There is nothing to heal: the truth has one node less."""
 
     for_s: float = 6.0
     node: str | None = None
     kind: ClassVar[str] = "node-deleted"
     affects: ClassVar[tuple[str, ...]] = (NODE,)
-
-    async def prepare(self, world: World) -> State:
-        """The node."""
-        return {"target": pick_node(world, self.node)}
-
-    async def inject(self, world: World, state: State) -> None:
-        """Delete the Node and its hardware."""
-        await remove(world, state["target"])
-
-    async def bitten(self, world: World, state: State) -> str:
-        """The API server no longer knows it."""
-        return await evidence.node_gone(world.cluster, state["target"])
 
     async def heal(self, world: World, state: State) -> None:
         """Nothing is undone."""
@@ -128,7 +142,7 @@ OTHER_MACHINE = NodeProfile(cpus=8, memory_mib=32768, gpu="l40s", gpus=2)
 
 
 @dataclass(frozen=True, slots=True)
-class NodeReplaced:
+class NodeReplaced(_Removed):
     """A node is deleted and, `for_s` seconds later, joins again under its name with other hardware."""
 
     for_s: float = 3.0
@@ -137,26 +151,13 @@ class NodeReplaced:
     kind: ClassVar[str] = "node-replaced"
     affects: ClassVar[tuple[str, ...]] = (NODE,)
 
-    async def prepare(self, world: World) -> State:
-        """The node."""
-        return {"target": pick_node(world, self.node)}
-
-    async def inject(self, world: World, state: State) -> None:
-        """Delete the Node and its hardware."""
-        await remove(world, state["target"])
-
-    async def bitten(self, world: World, state: State) -> str:
-        """The API server no longer knows it."""
-        return await evidence.node_gone(world.cluster, state["target"])
-
     async def heal(self, world: World, state: State) -> None:
         """Register the node again, as a new machine."""
-        await world.set_hardware(state["target"], self.becomes)
-        await world.cluster.client.ensure(_NODES, node_object(state["target"], self.becomes))
+        await join(world, state["target"], self.becomes)
 
     async def healed(self, world: World, state: State) -> None:
         """The node is Ready."""
-        await evidence.node_is(world.cluster, state["target"], "Ready", _is_ready)
+        await evidence.node_ready(world.cluster, state["target"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +220,8 @@ class AllocatableChanged:
 
     async def inject(self, world: World, state: State) -> None:
         """Patch the Node's status."""
-        await _patch_status(world, state["target"], dict(self.changes), dict(self.capacity))
+        status = {"allocatable": dict(self.changes), "capacity": dict(self.capacity)}
+        await patch_status(world, state["target"], status)
 
     async def bitten(self, world: World, state: State) -> str:
         """The Node's allocatable differs from what it was."""
@@ -232,7 +234,8 @@ class AllocatableChanged:
 
     async def heal(self, world: World, state: State) -> None:
         """Give it back what it had."""
-        await _patch_status(world, state["target"], state["allocatable"], state["capacity"])
+        status = {"allocatable": state["allocatable"], "capacity": state["capacity"]}
+        await patch_status(world, state["target"], status)
 
     async def healed(self, world: World, state: State) -> None:
         """The Node's allocatable is what it was."""
@@ -250,10 +253,17 @@ async def remove(world: World, node: str) -> None:
     await world.set_hardware(node, None)
 
 
-async def _patch_status(world: World, node: str, allocatable: dict[str, Any], capacity: dict[str, Any]) -> None:
-    status = copy.deepcopy({"allocatable": allocatable, "capacity": capacity})
+async def join(world: World, node: str, profile: NodeProfile) -> None:
+    """Register a machine under a name; a Node that is there already is left as it is."""
+    await world.set_hardware(node, profile)
+    await world.cluster.client.ensure(_NODES, node_object(node, profile))
+
+
+async def patch_status(world: World, node: str, status: Mapping[str, Any]) -> None:
+    """Change a Node's status; conditions are merged by their type, so whatever is not named stays as it is."""
     await world.cluster.client.patch(f"{_NODES}/{node}/status", {"status": status}, content_type=STRATEGIC_PATCH)
 
 
-def _is_ready(node: evidence.Node) -> str | None:
-    return "Ready" if evidence.ready_status(node) == "True" else None
+async def cordon(world: World, node: str, *, cordoned: bool) -> None:
+    """Mark a Node unschedulable, or no longer."""
+    await world.cluster.client.patch(f"{_NODES}/{node}", {"spec": {"unschedulable": True if cordoned else None}})

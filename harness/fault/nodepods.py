@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from harness.errors import ApiError, FaultError
 from harness.fault import evidence
 from harness.fault.base import NODE, State, World, pick_node
+from harness.fault.node import Uncordoned, cordon
 from harness.wait import Progress, until
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class NodeTainted:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeDrained:
+class NodeDrained(Uncordoned):
     """A node is cordoned and its pods are evicted, as `kubectl drain --force` does; it is uncordoned `for_s` s later.
 
     The pods do not come back. An operator's discovery pod goes with them: no controller stands behind it.
@@ -111,29 +112,15 @@ class NodeDrained:
 
     async def inject(self, world: World, state: State) -> None:
         """Cordon, then evict each pod."""
-        await world.cluster.client.patch(f"{_NODES}/{state['target']}", {"spec": {"unschedulable": True}})
+        await cordon(world, state["target"], cordoned=True)
         for namespace, name, uid in state["pods"]:
             await _evict(world, namespace, name, uid)
 
     async def bitten(self, world: World, state: State) -> str:
         """The API server tells that the node is cordoned, and none of the pods any more."""
-        cordoned = await evidence.node_is(
-            world.cluster, state["target"], "cordoned",
-            lambda node: "spec.unschedulable is true" if node["spec"].get("unschedulable") else None,
-        )  # fmt: skip
+        cordoned = await evidence.node_cordoned(world.cluster, state["target"])
         uids = [uid for _, _, uid in state["pods"]]
         return f"{cordoned}, {await evidence.pods_gone(world.cluster, state['target'], uids)}"
-
-    async def heal(self, world: World, state: State) -> None:
-        """Uncordon."""
-        await world.cluster.client.patch(f"{_NODES}/{state['target']}", {"spec": {"unschedulable": None}})
-
-    async def healed(self, world: World, state: State) -> None:
-        """The API server tells it so."""
-        await evidence.node_is(
-            world.cluster, state["target"], "schedulable",
-            lambda node: None if node["spec"].get("unschedulable") else "schedulable",
-        )  # fmt: skip
 
 
 async def _change_taints(world: World, node: str, change: Callable[[_Taints], _Taints]) -> None:

@@ -16,17 +16,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from harness.cluster.concurrent import all_of
 from harness.cluster.hardware import NodeProfile
 from harness.cluster.nodes import PLAYED, check_name, node_object, wait_ready
-from harness.errors import ApiError, FaultError, UsageError
+from harness.errors import ApiError, FaultError
 from harness.fault import evidence
 from harness.fault.base import BITE_DEADLINE_S, NODE, State, World
-from harness.fault.node import EACH_S, remove
+from harness.fault.node import EACH_S, join, remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
 _NODES = "/api/v1/nodes"
 _AT_ONCE = 32
-MOST_NODES = 5000
 _USUAL = NodeProfile()
 
 
@@ -41,12 +40,6 @@ class NodesDeleted:
     for_s: float = 7.0
     kind: ClassVar[str] = "nodes-deleted"
     affects: ClassVar[tuple[str, ...]] = (NODE,)
-
-    def __post_init__(self) -> None:
-        count: Any = self.count  # a plan may hold anything
-        if count is None or (isinstance(count, int) and not isinstance(count, bool) and 1 <= count <= MOST_NODES):
-            return
-        raise UsageError(f"{self.kind}: count={count!r} is out of range", hint=f"1 to {MOST_NODES}, or none for all")
 
     async def prepare(self, world: World) -> State:
         """Their names, and what they are made of."""
@@ -74,7 +67,7 @@ class NodesDeleted:
         """Register all nodes again, each as it was; one that is there already is left as it is."""
         if self.count is None:
             profiles = {name: NodeProfile(**profile) for name, profile in state["profiles"].items()}
-            await _each(profiles, lambda name: _join(world, name, profiles[name]))
+            await _each(profiles, lambda name: join(world, name, profiles[name]))
 
     async def healed(self, world: World, state: State) -> None:
         """All nodes are Ready; of those that are gone for good nothing is awaited."""
@@ -83,8 +76,36 @@ class NodesDeleted:
             await wait_ready(world.cluster.client, names, deadline_s=BITE_DEADLINE_S + EACH_S * len(names))
 
 
+class _Newcomer:
+    """What the faults have in common by which a node joins that is of no use, and is removed again."""
+
+    __slots__ = ()
+
+    kind: ClassVar[str]
+
+    @property
+    def node(self) -> str:
+        """Its name."""
+        raise NotImplementedError
+
+    def __post_init__(self) -> None:
+        check_name(self.node)
+
+    async def prepare(self, world: World) -> State:
+        """Its name, which nobody has."""
+        return {"target": await _unused(world, self.kind, self.node)}
+
+    async def heal(self, world: World, state: State) -> None:
+        """Remove it."""
+        await world.cluster.client.delete(f"{_NODES}/{state['target']}")
+
+    async def healed(self, world: World, state: State) -> None:
+        """The API server no longer knows it."""
+        await evidence.node_gone(world.cluster, state["target"])
+
+
 @dataclass(frozen=True, slots=True)
-class NodeNeverReady:
+class NodeNeverReady(_Newcomer):
     """A node joins whose kubelet says Ready=False and nothing more; it is removed `for_s` seconds later.
 
     It has figures, and no hardware that could be asked: it must never be reported, nor labelled.
@@ -95,13 +116,6 @@ class NodeNeverReady:
     profile: NodeProfile = _USUAL
     kind: ClassVar[str] = "node-never-ready"
     affects: ClassVar[tuple[str, ...]] = (NODE,)
-
-    def __post_init__(self) -> None:
-        check_name(self.node)
-
-    async def prepare(self, world: World) -> State:
-        """Its name, which nobody has."""
-        return await _newcomer(world, self.kind, self.node)
 
     async def inject(self, world: World, state: State) -> None:
         """Register it."""
@@ -119,17 +133,9 @@ class NodeNeverReady:
 
         return await evidence.node_is(world.cluster, state["target"], "there, not Ready", joined)
 
-    async def heal(self, world: World, state: State) -> None:
-        """Remove it."""
-        await world.cluster.client.delete(f"{_NODES}/{state['target']}")
-
-    async def healed(self, world: World, state: State) -> None:
-        """The API server no longer knows it."""
-        await evidence.node_gone(world.cluster, state["target"])
-
 
 @dataclass(frozen=True, slots=True)
-class NodeEmptyStatus:
+class NodeEmptyStatus(_Newcomer):
     """A Node object joins without any status, no capacity, no conditions; it is removed `for_s` seconds later.
 
     So does every node for a moment when its kubelet registers, and whatever anybody creates by hand for good.
@@ -139,13 +145,6 @@ class NodeEmptyStatus:
     node: str = "empty-status-1"
     kind: ClassVar[str] = "node-empty-status"
     affects: ClassVar[tuple[str, ...]] = (NODE,)
-
-    def __post_init__(self) -> None:
-        check_name(self.node)
-
-    async def prepare(self, world: World) -> State:
-        """Its name, which nobody has."""
-        return await _newcomer(world, self.kind, self.node)
 
     async def inject(self, world: World, state: State) -> None:
         """Register it."""
@@ -162,14 +161,6 @@ class NodeEmptyStatus:
 
         return await evidence.node_is(world.cluster, state["target"], "there, without a status", empty)
 
-    async def heal(self, world: World, state: State) -> None:
-        """Remove it."""
-        await world.cluster.client.delete(f"{_NODES}/{state['target']}")
-
-    async def healed(self, world: World, state: State) -> None:
-        """The API server no longer knows it."""
-        await evidence.node_gone(world.cluster, state["target"])
-
 
 async def _each(names: Iterable[str], work: Callable[[str], Coroutine[Any, Any, None]]) -> None:
     """Do it to all nodes at once, as far as the connections to the API server reach."""
@@ -182,19 +173,14 @@ async def _each(names: Iterable[str], work: Callable[[str], Coroutine[Any, Any, 
     await all_of(*(one(name) for name in names))
 
 
-async def _join(world: World, name: str, profile: NodeProfile) -> None:
-    await world.set_hardware(name, profile)
-    await world.cluster.client.ensure(_NODES, node_object(name, profile))
-
-
-async def _newcomer(world: World, kind: str, name: str) -> State:
-    """The state of a node that is to join; raises FaultError when there is one, which the heal would remove."""
+async def _unused(world: World, kind: str, name: str) -> str:
+    """The name of a node that is to join; raises FaultError when there is one, which the undo would remove."""
     try:
         await world.cluster.client.get(f"{_NODES}/{name}")
     except ApiError as exc:
         if exc.status != 404:
             raise
-        return {"target": name}
+        return name
     raise FaultError(f"{kind}: node {name} is there already", hint="another name in node=")
 
 

@@ -18,11 +18,11 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from harness.cluster.client import STRATEGIC_PATCH
 from harness.cluster.nodes import LARGE_CLUSTER, STILL
-from harness.errors import FaultError, UsageError, WaitTimeoutError
+from harness.errors import FaultError, WaitTimeoutError
 from harness.fault import evidence
 from harness.fault.base import NODE, State, World, pick_node
+from harness.fault.node import OfOneNode, cordon, patch_status
 from harness.wait import Progress, interval, until
 
 if TYPE_CHECKING:
@@ -37,13 +37,9 @@ READY = "ready"
 FLAPPING = (READY, "cordon")
 """What can flap."""
 
-MOST_FLAPS = 100
-LONGEST_FLAP_S = 30.0
-FURTHEST_S = 366 * 86_400.0
-
 
 @dataclass(frozen=True, slots=True)
-class NodeNotReady:
+class NodeNotReady(OfOneNode):
     """A kubelet that is alive says that its node is not Ready (Ready=False), for `for_s` seconds, and then that it is.
 
     As kubelets do when the container runtime or the network plugin fails. Not the Ready=Unknown of `NodeSilent`.
@@ -53,10 +49,6 @@ class NodeNotReady:
     node: str | None = None
     kind: ClassVar[str] = "node-not-ready"
     affects: ClassVar[tuple[str, ...]] = (NODE,)
-
-    async def prepare(self, world: World) -> State:
-        """The node."""
-        return {"target": pick_node(world, self.node)}
 
     async def inject(self, world: World, state: State) -> None:
         """Keep kwok away, and say so in its place."""
@@ -96,16 +88,12 @@ class NodeFlaps:
     kind: ClassVar[str] = "node-flaps"
     affects: ClassVar[tuple[str, ...]] = (NODE,)
 
-    def __post_init__(self) -> None:
-        _whole("node-flaps", "times", self.times, MOST_FLAPS)
-        _within("node-flaps", "every_s", self.every_s, LONGEST_FLAP_S)
-
     async def prepare(self, world: World) -> State:
         """The node, how it is, and the version since which it is watched."""
         name = pick_node(world, self.node)
         node = await world.cluster.client.get(f"{_NODES}/{name}")
         version = str(node["metadata"]["resourceVersion"])
-        return {"target": name, "before": self._word(node), "version": version, "cordoned": _is_cordoned(node)}
+        return {"target": name, "before": self._word(node), "version": version, "cordoned": evidence.is_cordoned(node)}
 
     async def inject(self, world: World, state: State) -> None:
         """There and back, again and again."""
@@ -131,14 +119,14 @@ class NodeFlaps:
         if self.what == READY:
             await _let_go(world, state["target"])
         else:
-            await _cordon(world, state["target"], cordoned=state["cordoned"])
+            await cordon(world, state["target"], cordoned=state["cordoned"])
 
     async def healed(self, world: World, state: State) -> None:
         """The API server tells it so."""
 
         def as_before(node: evidence.Node) -> str | None:
             well = self.what != READY or _is_well(node)
-            return "as before" if well and _is_cordoned(node) == state["cordoned"] else None
+            return "as before" if well and evidence.is_cordoned(node) == state["cordoned"] else None
 
         await evidence.node_is(world.cluster, state["target"], "as before", as_before)
 
@@ -146,12 +134,12 @@ class NodeFlaps:
         if self.what == READY:
             await _say_ready(world, state["target"], ready=not there)
         else:
-            await _cordon(world, state["target"], cordoned=there != state["cordoned"])
+            await cordon(world, state["target"], cordoned=there != state["cordoned"])
 
     def _word(self, node: Mapping[str, Any]) -> str:
         if self.what == READY:
             return f"Ready={evidence.ready_status(node)}"
-        return "cordoned" if _is_cordoned(node) else "schedulable"
+        return "cordoned" if evidence.is_cordoned(node) else "schedulable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +155,6 @@ class ClockAhead:
     node: str | None = None
     kind: ClassVar[str] = "clock-ahead"
     affects: ClassVar[tuple[str, ...]] = (NODE,)
-
-    def __post_init__(self) -> None:
-        _within("clock-ahead", "ahead_s", self.ahead_s, FURTHEST_S)
 
     async def prepare(self, world: World) -> State:
         """The node, its transitions by condition, and the time that they will have."""
@@ -189,7 +174,11 @@ class ClockAhead:
         def ahead(node: evidence.Node) -> str | None:
             times = _times(node)
             wrong = len(times) < 2 * len(state["before"]) or set(times) != {state["ahead"]}
-            return None if wrong or not _is_ready(node) else f"all times of the node are {state['ahead']}, it is Ready"
+            return (
+                None
+                if wrong or not evidence.is_ready(node)
+                else f"all times of the node are {state['ahead']}, it is Ready"
+            )
 
         return await evidence.node_is(world.cluster, state["target"], "ahead of its time", ahead)
 
@@ -235,7 +224,7 @@ class ExtendedResourceRemoved:
     async def inject(self, world: World, state: State) -> None:
         """Remove the keys."""
         nothing = {self.resource: None}
-        await _patch_status(world, state["target"], {"capacity": nothing, "allocatable": nothing})
+        await patch_status(world, state["target"], {"capacity": nothing, "allocatable": nothing})
 
     async def bitten(self, world: World, state: State) -> str:
         """The API server names the resource in neither."""
@@ -248,7 +237,7 @@ class ExtendedResourceRemoved:
     async def heal(self, world: World, state: State) -> None:
         """Put back what was there."""
         had = {where: {self.resource: state[where]} for where in ("capacity", "allocatable")}
-        await _patch_status(world, state["target"], had)
+        await patch_status(world, state["target"], had)
 
     async def healed(self, world: World, state: State) -> None:
         """It is there again."""
@@ -296,7 +285,7 @@ async def _say_ready(world: World, node: str, *, ready: bool) -> None:
         "lastHeartbeatTime": now,
         "lastTransitionTime": now,
     }
-    await _patch_status(world, node, {"conditions": [condition]})
+    await patch_status(world, node, {"conditions": [condition]})
 
 
 async def _put_times(
@@ -306,16 +295,7 @@ async def _put_times(
         {"type": kind, "lastHeartbeatTime": heartbeat, "lastTransitionTime": transition(before)}
         for kind, before in state["before"].items()
     ]
-    await _patch_status(world, state["target"], {"conditions": conditions})
-
-
-async def _patch_status(world: World, node: str, status: Mapping[str, Any]) -> None:
-    """Conditions are merged by their type, so whatever is not named stays as it is."""
-    await world.cluster.client.patch(f"{_NODES}/{node}/status", {"status": status}, content_type=STRATEGIC_PATCH)
-
-
-async def _cordon(world: World, node: str, *, cordoned: bool) -> None:
-    await world.cluster.client.patch(f"{_NODES}/{node}", {"spec": {"unschedulable": True if cordoned else None}})
+    await patch_status(world, state["target"], {"conditions": conditions})
 
 
 def _stamp(ahead_s: float = 0.0) -> str:
@@ -330,25 +310,6 @@ def _times(node: Mapping[str, Any]) -> list[str]:
     return [str(c[name]) for c in node["status"].get("conditions") or () for name in names if c.get(name)]
 
 
-def _is_cordoned(node: Mapping[str, Any]) -> bool:
-    return bool(node["spec"].get("unschedulable"))
-
-
-def _is_ready(node: Mapping[str, Any]) -> bool:
-    return evidence.ready_status(node) == "True"
-
-
 def _is_well(node: Mapping[str, Any]) -> str | None:
     still = STILL in (node["metadata"].get("annotations") or {})
-    return "Ready" if _is_ready(node) and not still else None
-
-
-def _whole(kind: str, name: str, value: Any, most: int) -> None:
-    """Refuse what a plan may hold and no fault can do."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-        raise UsageError(f"{kind}: {name}={value!r} is out of range", hint=f"1 to {most}")
-
-
-def _within(kind: str, name: str, value: Any, most: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-        raise UsageError(f"{kind}: {name}={value!r} is out of range", hint=f"0 to {most:g} seconds")
+    return "Ready" if evidence.is_ready(node) and not still else None
