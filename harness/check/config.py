@@ -151,7 +151,8 @@ def _why(
     if any(phase.begin_s == since and phase.good is not None for phase in later):
         return f"the configuration excludes it no longer, since {since:.2f} s"
     change = _due_to(t, later, objective_s)
-    if change is not None and since <= change.begin_s - objective_s:
+    # At the gate all was true: a node that was due by then was reported.
+    if change is not None and since <= max(change.begin_s - objective_s, context.gate_s):
         return f"no configuration excludes it; {now or f'the configuration changed at {change.begin_s:.2f} s'}"
     return ""
 

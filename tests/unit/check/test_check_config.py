@@ -132,6 +132,18 @@ def test_a_bad_file_changes_nothing(body: Any, alter: Callable[[Any], Any], said
     assert verdict.measured["bad"] == 1.0
 
 
+def test_a_node_that_is_new_but_was_reported_vanishes_because_of_a_bad_file() -> None:
+    """At the gate all was true: it does not matter that the nodes had been there for less than the objective."""
+    story = begun("c")
+    story.node("d", 4.5)
+    story.config_says(6.0, BAD)
+    story.log(6.5, "config: bad")
+    story.config(16.0, "c")
+    within(6.5, 16.0, nothing, story)
+    found = story.verdict("CONFIG-1").findings
+    assert {"node a", "node b", "node d"} <= {finding.object.partition(":")[0] for finding in found}
+
+
 @pytest.mark.parametrize("alter", [lambda body: body, lambda _: {"nodes": [reported_node(n) for n in "abc"]}])
 def test_of_an_empty_file_either_is_right(alter: Callable[[Any], Any]) -> None:
     """Neither the last good configuration nor the default is a finding while the file is empty."""
