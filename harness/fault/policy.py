@@ -38,8 +38,30 @@ _ENDED = frozenset({"Succeeded", "Failed"})
 _FORBIDDEN, _INVALID = 403, 422
 
 
+class _Refusing:
+    """What the faults by which the API server refuses a kind of request have in common."""
+
+    __slots__ = ()
+
+    async def healed(self, world: World, state: State) -> None:
+        """The dry run is accepted."""
+        await _accepted(world, state["target"])
+
+
+class _RefusingPods(_Refusing):
+    """What those have in common by which it refuses discovery pods as it does whatever is forbidden."""
+
+    __slots__ = ()
+
+    kind: ClassVar[str]
+
+    async def prepare(self, world: World) -> State:
+        """What is to be refused, and how often the operator has met the like before."""
+        return await refused.planned(world, self.kind, DISCOVERY_PODS, (Match(CREATE, "pods"), _FORBIDDEN))
+
+
 @dataclass(frozen=True, slots=True)
-class AdmissionDenies:
+class AdmissionDenies(_Refusing):
     """A ValidatingAdmissionPolicy refuses discovery pods, or the operator's patches of nodes, for `for_s` seconds.
 
     `what`: discovery-pods | node-patches.
@@ -72,22 +94,14 @@ class AdmissionDenies:
         """Take the policy away."""
         await admission.lift(world.cluster.client, state["name"])
 
-    async def healed(self, world: World, state: State) -> None:
-        """The dry run is accepted."""
-        await _accepted(world, state["target"])
-
 
 @dataclass(frozen=True, slots=True)
-class QuotaExhausted:
+class QuotaExhausted(_RefusingPods):
     """A ResourceQuota gives the discovery namespace as many pods as it has, and none more, for `for_s` seconds."""
 
     for_s: float = 4.0
     kind: ClassVar[str] = "quota-exhausted"
     affects: ClassVar[tuple[str, ...]] = (DISCOVERY,)
-
-    async def prepare(self, world: World) -> State:
-        """The namespace, and how often the operator has met the like before."""
-        return await refused.planned(world, self.kind, DISCOVERY_PODS, (Match(CREATE, "pods"), _FORBIDDEN))
 
     async def inject(self, world: World, state: State) -> None:
         """Create the quota, and wait until it is in force."""
@@ -114,13 +128,9 @@ class QuotaExhausted:
         del state
         await world.cluster.client.delete(f"{_QUOTAS}/{_QUOTA}")
 
-    async def healed(self, world: World, state: State) -> None:
-        """The dry run is accepted."""
-        await _accepted(world, state["target"])
-
 
 @dataclass(frozen=True, slots=True)
-class ServiceAccountMissing:
+class ServiceAccountMissing(_RefusingPods):
     """The discovery pods' ServiceAccount is deleted, and made again `for_s` seconds later.
 
     The API server's own admission refuses pods that name an account that is not there.
@@ -129,10 +139,6 @@ class ServiceAccountMissing:
     for_s: float = 4.0
     kind: ClassVar[str] = "service-account-missing"
     affects: ClassVar[tuple[str, ...]] = (DISCOVERY,)
-
-    async def prepare(self, world: World) -> State:
-        """What is to be refused, and how often the operator has met the like before."""
-        return await refused.planned(world, self.kind, DISCOVERY_PODS, (Match(CREATE, "pods"), _FORBIDDEN))
 
     async def inject(self, world: World, state: State) -> None:
         """Delete it, and wait until pods are refused for it."""
@@ -148,10 +154,6 @@ class ServiceAccountMissing:
         """Create it again."""
         del state
         await access.discovery(world.cluster.client)
-
-    async def healed(self, world: World, state: State) -> None:
-        """The dry run is accepted."""
-        await _accepted(world, state["target"])
 
 
 @dataclass(frozen=True, slots=True)
