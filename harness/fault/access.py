@@ -68,7 +68,7 @@ def _planned(world: World, kind: str, match: Match, action: Action, *, skip: int
 
 
 @dataclass(frozen=True, slots=True)
-class ApiRefuses:
+class ApiRefuses(rules.Ruled):
     """Requests of a kind ("" is any) are answered with `status`, a metav1.Status and, above 0, Retry-After.
 
     `namespace`, `name`: only those about that namespace, or that object. The first `skip` of them are let pass, and no
@@ -120,12 +120,9 @@ class ApiRefuses:
         if self.restart_operator:
             await start_if_left_dead(world, state)
 
-    async def healed(self, world: World, state: State) -> None:
-        """Nothing is awaited: the API server was never ill."""
-
 
 @dataclass(frozen=True, slots=True)
-class ApiHangs:
+class ApiHangs(rules.Ruled):
     """Requests of a kind are not answered for `for_s` seconds; those that still wait then are."""
 
     verb: str = LIST
@@ -142,24 +139,13 @@ class ApiHangs:
         """The rule, and what makes the operator meet it."""
         return _planned(world, self.kind, Match(self.verb, self.resource), Action(HANG))
 
-    async def inject(self, world: World, state: State) -> None:
-        """Put it in force."""
-        await rules.put(world, state)
-
     async def bitten(self, world: World, state: State) -> str:
         """The proxy has kept a request."""
         return await rules.acted(world, state, f"requests were not answered ({state['target']})")
 
-    async def heal(self, world: World, state: State) -> None:
-        """Lift it."""
-        await rules.lift(world, state)
-
-    async def healed(self, world: World, state: State) -> None:
-        """Nothing is awaited: the API server was never ill."""
-
 
 @dataclass(frozen=True, slots=True)
-class ApiResets:
+class ApiResets(rules.Ruled):
     """Requests of a kind get no answer: their connections are reset, for `for_s` seconds."""
 
     verb: str = LIST
@@ -176,24 +162,13 @@ class ApiResets:
         """The rule, and what makes the operator meet it."""
         return _planned(world, self.kind, Match(self.verb, self.resource), Action(RESET))
 
-    async def inject(self, world: World, state: State) -> None:
-        """Put it in force."""
-        await rules.put(world, state)
-
     async def bitten(self, world: World, state: State) -> str:
         """The proxy has reset a connection."""
         return await rules.acted(world, state, f"connections were reset ({state['target']})")
 
-    async def heal(self, world: World, state: State) -> None:
-        """Lift it."""
-        await rules.lift(world, state)
-
-    async def healed(self, world: World, state: State) -> None:
-        """Nothing is awaited: the API server was never ill."""
-
 
 @dataclass(frozen=True, slots=True)
-class ApiSlow:
+class ApiSlow(rules.Ruled):
     """Requests are passed on `delay_s` later. Open watches go on, so it excuses nothing."""
 
     delay_s: float = 2.0
@@ -208,24 +183,13 @@ class ApiSlow:
         step = (Match(self.verb, self.resource), Action(DELAY, delay_s=self.delay_s))
         return rules.planned(world, self.kind, asked(step[0]), step)
 
-    async def inject(self, world: World, state: State) -> None:
-        """Put it in force."""
-        await rules.put(world, state)
-
     async def bitten(self, world: World, state: State) -> str:
         """The proxy has made a request wait."""
         return await rules.acted(world, state, f"requests were {self.delay_s:g} s late ({state['target']})")
 
-    async def heal(self, world: World, state: State) -> None:
-        """Lift it: what waits goes at once."""
-        await rules.lift(world, state)
-
-    async def healed(self, world: World, state: State) -> None:
-        """Nothing is awaited: the API server was never ill."""
-
 
 @dataclass(frozen=True, slots=True)
-class ApiTruncates:
+class ApiTruncates(rules.Ruled):
     """Of each answer of a kind only the first `after_bytes` bytes arrive; then the connection ends."""
 
     verb: str = LIST
@@ -244,24 +208,13 @@ class ApiTruncates:
         match = Match(self.verb, self.resource)
         return _planned(world, self.kind, match, Action(TRUNCATE, after_bytes=self.after_bytes))
 
-    async def inject(self, world: World, state: State) -> None:
-        """Put it in force."""
-        await rules.put(world, state)
-
     async def bitten(self, world: World, state: State) -> str:
         """The proxy has cut an answer off."""
         return await rules.acted(world, state, f"answers were cut off ({state['target']})")
 
-    async def heal(self, world: World, state: State) -> None:
-        """Lift it."""
-        await rules.lift(world, state)
-
-    async def healed(self, world: World, state: State) -> None:
-        """Nothing is awaited: the API server was never ill."""
-
 
 @dataclass(frozen=True, slots=True)
-class ApiGarbage:
+class ApiGarbage(rules.Ruled):
     """Requests of a kind are answered 200 with a body that begins as a list does and is no JSON."""
 
     verb: str = LIST
@@ -278,17 +231,6 @@ class ApiGarbage:
         """The rule, and what makes the operator meet it."""
         return _planned(world, self.kind, Match(self.verb, self.resource), Action(GARBAGE))
 
-    async def inject(self, world: World, state: State) -> None:
-        """Put it in force."""
-        await rules.put(world, state)
-
     async def bitten(self, world: World, state: State) -> str:
         """The proxy has answered nonsense."""
         return await rules.acted(world, state, f"requests were answered with nonsense ({state['target']})")
-
-    async def heal(self, world: World, state: State) -> None:
-        """Lift it."""
-        await rules.lift(world, state)
-
-    async def healed(self, world: World, state: State) -> None:
-        """Nothing is awaited: the API server was never ill."""

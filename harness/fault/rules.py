@@ -64,3 +64,20 @@ async def lift(world: World, state: State) -> None:
     """Take the rules out of force."""
     for body in state["rules"]:
         await world.cluster.clear_api_rule(body["id"])
+
+
+class Ruled:
+    """What the faults that are made of rules have in common: they are put in force, and lifted, and that is all."""
+
+    __slots__ = ()
+
+    async def inject(self, world: World, state: State) -> None:
+        """Put them in force."""
+        await put(world, state)
+
+    async def heal(self, world: World, state: State) -> None:
+        """Lift them: what waits, or was held back, goes at once."""
+        await lift(world, state)
+
+    async def healed(self, world: World, state: State) -> None:
+        """Nothing is awaited: the API server was never ill."""

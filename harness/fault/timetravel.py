@@ -43,7 +43,7 @@ async def _now(world: World) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class ListsFromThePast:
+class ListsFromThePast(rules.Ruled):
     """The operator is started anew, and lists that take any version are answered as things were `age_s` seconds before.
 
     So a start against a server that lags behind. Watches are up to date: one that begins where the list ended brings
@@ -80,12 +80,9 @@ class ListsFromThePast:
         await rules.lift(world, state)
         await start_if_left_dead(world, state)
 
-    async def healed(self, world: World, state: State) -> None:
-        """Nothing is awaited: the API server was never ill."""
-
 
 @dataclass(frozen=True, slots=True)
-class WatchesFromThePast:
+class WatchesFromThePast(rules.Ruled):
     """Watches end in order, and those that are taken up begin `age_s` seconds earlier than asked for.
 
     What its client has seen since is repeated, in order, and then the present goes on: the last word on each object is
@@ -112,13 +109,6 @@ class WatchesFromThePast:
     async def bitten(self, world: World, state: State) -> str:
         """Events came that the operator had seen before."""
         return await rules.acted(world, state, f"events of the past were repeated ({state['target']})")
-
-    async def heal(self, world: World, state: State) -> None:
-        """Lift it."""
-        await rules.lift(world, state)
-
-    async def healed(self, world: World, state: State) -> None:
-        """Nothing is awaited: the API server was never ill."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ _UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True, slots=True)
-class TokenExpired:
+class TokenExpired(rules.Ruled):
     """The operator is started anew with a token that nobody refreshes and that expires `life_s` seconds later.
 
     `for_s` seconds after the API server has answered 401 there is a fresh one in the file. Open watches do not end with
@@ -67,9 +67,6 @@ class TokenExpired:
         world.cluster.write_token(life_s=LONG_S)
         await rules.lift(world, state)
         await start_if_left_dead(world, state)
-
-    async def healed(self, world: World, state: State) -> None:
-        """Nothing is awaited: the API server was never ill."""
 
 
 async def _unauthorized(world: World) -> int:

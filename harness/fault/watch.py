@@ -32,8 +32,19 @@ def _planned(world: World, kind: str, resource: str, action: Action) -> State:
     return rules.planned(world, kind, f"watches of {resource or 'everything'}", (match, action))
 
 
+class _Lost(rules.Ruled):
+    """What the faults that keep events from the operator for good have in common."""
+
+    __slots__ = ()
+
+    async def heal(self, world: World, state: State) -> None:
+        """Tell the operator that it missed something, and lift it."""
+        await rules.gone(world, state)
+        await super().heal(world, state)
+
+
 @dataclass(frozen=True, slots=True)
-class WatchesClosed:
+class WatchesClosed(rules.Ruled):
     """Watches end in order `after_s` seconds after they began, open ones at once; each may be taken up again."""
 
     resource: str = ""
@@ -46,24 +57,13 @@ class WatchesClosed:
         """The rule."""
         return _planned(world, self.kind, self.resource, Action(CLOSE, after_s=self.after_s))
 
-    async def inject(self, world: World, state: State) -> None:
-        """Put it in force."""
-        await rules.put(world, state)
-
     async def bitten(self, world: World, state: State) -> str:
         """The proxy has closed a watch."""
         return await rules.acted(world, state, f"watches were closed ({state['target']})")
 
-    async def heal(self, world: World, state: State) -> None:
-        """Lift it."""
-        await rules.lift(world, state)
-
-    async def healed(self, world: World, state: State) -> None:
-        """Nothing is awaited: the API server was never ill."""
-
 
 @dataclass(frozen=True, slots=True)
-class WatchError:
+class WatchError(rules.Ruled):
     """Each watch, open or new, brings an ERROR event with this code for `for_s` seconds and ends.
 
     410: what is known is too old, and only a new list helps. 500: the API server could not go on.
@@ -79,24 +79,13 @@ class WatchError:
         """The rule."""
         return _planned(world, self.kind, self.resource, Action(ERROR, status=self.code))
 
-    async def inject(self, world: World, state: State) -> None:
-        """Put it in force."""
-        await rules.put(world, state)
-
     async def bitten(self, world: World, state: State) -> str:
         """The proxy has sent the event."""
         return await rules.acted(world, state, f"watches were ended by {self.code} ({state['target']})")
 
-    async def heal(self, world: World, state: State) -> None:
-        """Lift it."""
-        await rules.lift(world, state)
-
-    async def healed(self, world: World, state: State) -> None:
-        """Nothing is awaited: the API server was never ill."""
-
 
 @dataclass(frozen=True, slots=True)
-class WatchFrozen:
+class WatchFrozen(rules.Ruled):
     """Watches stay open and bring nothing for `for_s` seconds; then all that was held back comes, in order."""
 
     resource: str = ""
@@ -108,24 +97,13 @@ class WatchFrozen:
         """The rule."""
         return _planned(world, self.kind, self.resource, Action(FREEZE))
 
-    async def inject(self, world: World, state: State) -> None:
-        """Put it in force."""
-        await rules.put(world, state)
-
     async def bitten(self, world: World, state: State) -> str:
         """The proxy holds an event back."""
         return await rules.acted(world, state, f"events were held back ({state['target']})")
 
-    async def heal(self, world: World, state: State) -> None:
-        """Lift it: everything flows."""
-        await rules.lift(world, state)
-
-    async def healed(self, world: World, state: State) -> None:
-        """Nothing is awaited: what was held back is under way."""
-
 
 @dataclass(frozen=True, slots=True)
-class WatchDropsEvents:
+class WatchDropsEvents(_Lost):
     """Events of these `types` (all but bookmarks, when none is given) are lost for `for_s` seconds.
 
     Then those watches are gone: they end in order, and taking one up is answered 410, once. What was lost cannot be
@@ -142,25 +120,13 @@ class WatchDropsEvents:
         """The rule."""
         return _planned(world, self.kind, self.resource, Action(DROP, types=self.types))
 
-    async def inject(self, world: World, state: State) -> None:
-        """Put it in force."""
-        await rules.put(world, state)
-
     async def bitten(self, world: World, state: State) -> str:
         """The proxy has lost an event."""
         return await rules.acted(world, state, f"events were lost ({state['target']})")
 
-    async def heal(self, world: World, state: State) -> None:
-        """Tell the operator that it missed something, and lift it."""
-        await rules.gone(world, state)
-        await rules.lift(world, state)
-
-    async def healed(self, world: World, state: State) -> None:
-        """Nothing is awaited: the API server was never ill."""
-
 
 @dataclass(frozen=True, slots=True)
-class WatchBookmarksOnly:
+class WatchBookmarksOnly(_Lost):
     """Watches bring bookmarks and nothing else for `for_s` seconds; what they should have brought is lost.
 
     Bookmarks move the version from which a watch is taken up beyond what was lost. So those watches are gone then: they
@@ -176,25 +142,13 @@ class WatchBookmarksOnly:
         """The rule."""
         return _planned(world, self.kind, self.resource, Action(BOOKMARKS))
 
-    async def inject(self, world: World, state: State) -> None:
-        """Put it in force."""
-        await rules.put(world, state)
-
     async def bitten(self, world: World, state: State) -> str:
         """The proxy has lost an event."""
         return await rules.acted(world, state, f"events were lost, bookmarks apart ({state['target']})")
 
-    async def heal(self, world: World, state: State) -> None:
-        """Tell the operator that it missed something, and lift it."""
-        await rules.gone(world, state)
-        await rules.lift(world, state)
-
-    async def healed(self, world: World, state: State) -> None:
-        """Nothing is awaited: the API server was never ill."""
-
 
 @dataclass(frozen=True, slots=True)
-class WatchDelayed:
+class WatchDelayed(rules.Ruled):
     """Every event comes `delay_s` later for `for_s` seconds, in order; then what is still held back comes at once.
 
     Up to 2 s nothing is excused: TRUTH-1 to TRUTH-3 give 5 s, and that is what they are for.
@@ -214,24 +168,13 @@ class WatchDelayed:
         """The rule."""
         return _planned(world, self.kind, self.resource, Action(LATE, delay_s=self.delay_s))
 
-    async def inject(self, world: World, state: State) -> None:
-        """Put it in force."""
-        await rules.put(world, state)
-
     async def bitten(self, world: World, state: State) -> str:
         """The proxy has held an event back."""
         return await rules.acted(world, state, f"events came {self.delay_s:g} s later ({state['target']})")
 
-    async def heal(self, world: World, state: State) -> None:
-        """Lift it: everything flows."""
-        await rules.lift(world, state)
-
-    async def healed(self, world: World, state: State) -> None:
-        """Nothing is awaited: what was held back is under way."""
-
 
 @dataclass(frozen=True, slots=True)
-class WatchReorders:
+class WatchReorders(rules.Ruled):
     """Of two neighbouring events the second comes first, for `for_s` seconds, where they are about different objects.
 
     Events of one object keep their order: of two states of one object no client can tell the later one. An event waits
@@ -247,24 +190,13 @@ class WatchReorders:
         """The rule."""
         return _planned(world, self.kind, self.resource, Action(REORDER))
 
-    async def inject(self, world: World, state: State) -> None:
-        """Put it in force."""
-        await rules.put(world, state)
-
     async def bitten(self, world: World, state: State) -> str:
         """The proxy has made an event wait for the next."""
         return await rules.acted(world, state, f"events came after the next ({state['target']})")
 
-    async def heal(self, world: World, state: State) -> None:
-        """Lift it: what waits comes at once."""
-        await rules.lift(world, state)
-
-    async def healed(self, world: World, state: State) -> None:
-        """Nothing is awaited: the API server was never ill."""
-
 
 @dataclass(frozen=True, slots=True)
-class WatchDuplicates:
+class WatchDuplicates(rules.Ruled):
     """Every event comes twice for `for_s` seconds. Nothing is missing, so it excuses nothing."""
 
     resource: str = ""
@@ -276,17 +208,6 @@ class WatchDuplicates:
         """The rule."""
         return _planned(world, self.kind, self.resource, Action(DUPLICATE))
 
-    async def inject(self, world: World, state: State) -> None:
-        """Put it in force."""
-        await rules.put(world, state)
-
     async def bitten(self, world: World, state: State) -> str:
         """The proxy has sent an event twice."""
         return await rules.acted(world, state, f"events came twice ({state['target']})")
-
-    async def heal(self, world: World, state: State) -> None:
-        """Lift it."""
-        await rules.lift(world, state)
-
-    async def healed(self, world: World, state: State) -> None:
-        """Nothing is awaited: the API server was never ill."""
