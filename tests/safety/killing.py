@@ -128,7 +128,25 @@ def _listeners(connections: Iterable[Any]) -> set[int]:
     return {one.laddr.port for one in connections if one.status == psutil.CONN_LISTEN}
 
 
-def taken(ports: Iterable[int]) -> list[int]:
+async def freed(ports: Iterable[int]) -> list[str]:
+    """Wait until each of the ports can be listened on, or somebody else listens there.
+
+    A process that ends has lost its environment, by which it is found, a moment before its sockets.
+    """
+
+    async def none_taken(progress: Progress) -> bool | None:
+        left = _taken(ports)
+        progress.last = f"cannot be listened on, though nobody does: {left}"
+        return None if left else True
+
+    try:
+        await until("its ports to be free", none_taken, deadline_s=GONE_DEADLINE_S, interval_s=0.1)
+    except WaitTimeoutError as exc:
+        return [exc.what]
+    return []
+
+
+def _taken(ports: Iterable[int]) -> list[int]:
     """Those of the ports that cannot be listened on, though nobody listens there."""
     left = []
     for port in ports:
@@ -150,18 +168,19 @@ def abandoned() -> set[str]:
     return found
 
 
-async def bites(process: subprocess.Popen[bytes], history: Path, kind: str) -> str:
+async def bites(process: subprocess.Popen[bytes], history: Path, kind: str, *, amid: bool = False) -> str:
     """Return the evidence as soon as the history of a run has it, for a fault of that kind.
 
-    Raises WaitTimeoutError, or AssertionError when the run ends before.
+    `amid`: return as soon as its injection has begun. Raises WaitTimeoutError, or AssertionError when the run ends
+    before.
     """
 
     async def told(progress: Progress) -> str | None:
         assert process.poll() is None, f"the run ended with {process.poll()}"
         records = _of_faults(history)
         progress.last = f"{[(one['fault'], one['phase'], one.get('evidence')) for one in records]}"
-        bitten = [one for one in records if one["fault"] == kind and one.get("bit")]
-        return str(bitten[0]["evidence"]) if bitten else None
+        struck = [one for one in records if one["fault"] == kind and (amid or one.get("bit"))]
+        return str(struck[0].get("evidence", "it is being injected")) if struck else None
 
     return await until(f"{kind} to bite", told, deadline_s=BITE_DEADLINE_S)
 
