@@ -10,10 +10,12 @@ An empty file is neither bad nor the default for certain (the contract does not 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.check.agreement import named
 from harness.check.base import Context, capped, checker
+from harness.check.exits import bad_at_start, exit_permitted
+from harness.check.phases import Phase, phases_of
 from harness.check.tracks import SLACK_S
 from harness.check.truth import Episode, finding_of, untrue
 from harness.check.verdict import Finding, PromiseVerdict, judge
@@ -26,24 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from harness.check.tracks import Track
-    from harness.history.reader import History
     from harness.model.timeline import LabelStep
 
 _NO_CHANGE = "the configuration did not change after the gate"
-_MOST_SHOWN = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """What the file said from `begin_s` to `end_s`: `good`, or None with the `trouble`; an empty file is both."""
-
-    begin_s: float
-    end_s: float
-    good: config.Config | None
-    trouble: str = ""
-
-    def __str__(self) -> str:
-        return f"the configuration file is {self.trouble} since {self.begin_s:.2f} s" if self.trouble else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +57,12 @@ def config_1(context: Context) -> PromiseVerdict:
     findings = _of_answers(context, phases, later, objective_s)
     if not any(item["field"] == LABELS for item in context.exceptions):
         findings += [found for effect in effects for found in _of_labels(context, effect, excuses, objective_s)]
-    findings += [_exit(context, gone, later) for gone in context.windows.exits if _due_to(gone.t, later, objective_s)]
+    findings += [
+        _exit(context, gone, later)
+        for gone in context.windows.exits
+        if _due_to(gone.t, later, objective_s) and not exit_permitted(context, gone)
+    ]
+    findings += _silent_exits(context)
     silent, unsaid = _of_log(context, bad, excuses, objective_s)
     applied = [took for effect in effects for took in _applied(context, effect)]
     labelled = [took for effect in effects for took in (_labelled(context, effect),) if took is not None]
@@ -85,27 +77,6 @@ def config_1(context: Context) -> PromiseVerdict:
             **({"bad": float(len(bad)), "unsaid": float(unsaid)} if bad else {}),
         },
     )
-
-
-def phases_of(history: History, end_s: float) -> list[Phase]:
-    """What the file said, one phase for each record of it."""
-    records = list(history.of("config"))
-    if not records:
-        return []
-    ends = [*(float(record["t"]) for record in records[1:]), end_s]
-    return [_phase(record["body"], float(record["t"]), end) for record, end in zip(records, ends, strict=True)]
-
-
-def _phase(body: Any, begin_s: float, end_s: float) -> Phase:
-    if config.is_empty(body):
-        return Phase(begin_s, end_s, config.DEFAULT, "empty")
-    if body == {"raw": None}:
-        return Phase(begin_s, end_s, None, "not there")
-    try:
-        return Phase(begin_s, end_s, config.parse(body))
-    except config.ConfigError as exc:
-        raw = isinstance(body, dict) and "raw" in body
-        return Phase(begin_s, end_s, None, "bad (no YAML)" if raw else f"bad ({str(exc)[:_MOST_SHOWN]})")
 
 
 def _bad(phases: Sequence[Phase], objective_s: float) -> list[Phase]:
@@ -180,6 +151,30 @@ def _exit(context: Context, gone: SelfExit, phases: Sequence[Phase]) -> Finding:
         reported="it exited",
         t_s=gone.t,
     )
+
+
+def _silent_exits(context: Context) -> list[Finding]:
+    """A finding for each operator that was started with a bad file and ended without a word about anything."""
+    log = list(context.history.of("log"))
+    found: list[Finding] = []
+    for gone in context.windows.exits:
+        started_s = bad_at_start(context, gone)
+        if started_s is None or not exit_permitted(context, gone) or not log:
+            continue
+        until = gone.t + SLACK_S
+        if any(record["lines"] for record in log if started_s <= float(record["t"]) <= until):
+            continue
+        found.append(
+            Finding(
+                text=f"the operator was started with a bad configuration at {started_s:.2f} s, and exited with code "
+                f"{gone.code} without logging anything, {context.windows.when(gone.t)}",
+                object="operator log",
+                expected="a word about the bad configuration",
+                reported="nothing",
+                t_s=gone.t,
+            )
+        )
+    return found
 
 
 def _applied(context: Context, effect: Effect) -> list[float]:
