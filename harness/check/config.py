@@ -2,19 +2,21 @@
 
 The history says at each moment what the configuration file said. Of what the sources told of the nodes, this promise
 takes what follows from the configuration: a node that is excluded and reported, one that is excluded no longer and not
-reported, one that vanishes when the file changes or while it is bad. The rest is TRUTH-1's.
+reported, one that vanishes when the file changes or while it is bad. The rest is TRUTH-1's. An operator that is started
+with a bad file may end over it (`check.exits`), and has to say so.
 
 An empty file is neither bad nor the default for certain (the contract does not say), so an operator may do either.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.check.agreement import named
 from harness.check.base import Context, capped, checker
-from harness.check.exits import bad_at_start, exit_permitted
+from harness.check.exits import exit_permitted
 from harness.check.phases import Phase, phases_of
 from harness.check.tracks import SLACK_S
 from harness.check.truth import Episode, finding_of, untrue
@@ -62,19 +64,21 @@ def config_1(context: Context) -> PromiseVerdict:
         for gone in context.windows.exits
         if _due_to(gone.t, later, objective_s) and not exit_permitted(context, gone)
     ]
-    findings += _silent_exits(context)
+    starts = _bad_starts(context, later)
+    findings += _silent_starts(context, starts, objective_s)
     silent, unsaid = _of_log(context, bad, excuses, objective_s)
     applied = [took for effect in effects for took in _applied(context, effect)]
     labelled = [took for effect in effects for took in (_labelled(context, effect),) if took is not None]
     return judge(
         "CONFIG-1",
-        examined=len(applied) + len(labelled) + sum(_answers(context, phase) for phase in bad),
-        unit="effects of changes, and answers while it was bad",
+        examined=len(applied) + len(labelled) + len(starts) + sum(_answers(context, phase) for phase in bad),
+        unit="effects of changes, and starts and answers while it was bad",
         findings=capped("CONFIG-1", [*findings, *silent]),
         measured={
             **({"applied_s": max(applied)} if applied else {}),
             **({"labels_s": max(labelled)} if labelled else {}),
             **({"bad": float(len(bad)), "unsaid": float(unsaid)} if bad else {}),
+            **({"bad_starts": float(len(starts))} if starts else {}),
         },
     )
 
@@ -153,25 +157,36 @@ def _exit(context: Context, gone: SelfExit, phases: Sequence[Phase]) -> Finding:
     )
 
 
-def _silent_exits(context: Context) -> list[Finding]:
-    """A finding for each operator that was started with a bad file and ended without a word about anything."""
+def _bad_starts(context: Context, phases: Sequence[Phase]) -> list[float]:
+    """When a process was started whose configuration file was bad, or gone, at that moment."""
+    bad = [(phase.begin_s, phase.end_s) for phase in phases if phase.good is None]
+    return [start for start in context.windows.starts if any(begin <= start < end for begin, end in bad)]
+
+
+def _silent_starts(context: Context, starts: Iterable[float], objective_s: float) -> list[Finding]:
+    """A finding for each process that was started with a bad file and wrote nothing at all up to its end, or in time.
+
+    What it wrote may be told a moment later; a process that we ended before its time is no finding.
+    """
     log = list(context.history.of("log"))
+    own = {gone.t for gone in context.windows.exits}
+    ends = sorted(float(record["t"]) for record in context.history.of("process") if record["event"] == "exited")
     found: list[Finding] = []
-    for gone in context.windows.exits:
-        started_s = bad_at_start(context, gone)
-        if started_s is None or not exit_permitted(context, gone) or not log:
+    for start in starts:
+        end = next((t for t in ends if t >= start), math.inf)
+        if not log or (end not in own and min(end, context.end_s) < start + objective_s):
             continue
-        until = gone.t + SLACK_S
-        if any(record["lines"] for record in log if started_s <= float(record["t"]) <= until):
+        until = min(end, start + objective_s) + SLACK_S
+        if any(record["lines"] for record in log if start <= float(record["t"]) <= until):
             continue
         found.append(
             Finding(
-                text=f"the operator was started with a bad configuration at {started_s:.2f} s, and exited with code "
-                f"{gone.code} without logging anything, {context.windows.when(gone.t)}",
+                text=f"the operator was started while its configuration file was bad, and logged nothing at all "
+                f"{context.windows.when(until)}, objective {objective_s:g} s",
                 object="operator log",
                 expected="a word about the bad configuration",
                 reported="nothing",
-                t_s=gone.t,
+                t_s=until,
             )
         )
     return found

@@ -27,14 +27,13 @@ def exit_permitted(context: Context, gone: SelfExit) -> bool:
     taken = context.windows.spans({REST, GRPC}, grace_s=grace_s)
     if any(begin <= gone.t <= end for begin, end in taken):
         return True
-    return gone.code is not None and gone.code > 0 and bad_at_start(context, gone) is not None
+    return gone.code is not None and gone.code > 0 and _bad_at_start(context, gone)
 
 
-def bad_at_start(context: Context, gone: SelfExit) -> float | None:
-    """When the process that ended was started, where its configuration file was bad then, or gone; otherwise None."""
+def _bad_at_start(context: Context, gone: SelfExit) -> bool:
+    """Whether the process that ended was at its start, and was started while its configuration file was bad or gone."""
     started_s = max((start for start in context.windows.starts if start <= gone.t), default=None)
     if started_s is None or gone.t - started_s > AT_START_S:
-        return None
+        return False
     phases = phases_of(context.history, context.end_s)
-    bad = any(phase.good is None and phase.begin_s <= started_s < phase.end_s for phase in phases)
-    return started_s if bad else None
+    return any(phase.good is None and phase.begin_s <= started_s < phase.end_s for phase in phases)

@@ -38,7 +38,7 @@ ROWS: tuple[Row, ...] = (
     ),
     (
         "hardware-goes-with-the-pod",
-        "What is known of a node's hardware goes with its discovery pod, which is made once, so whoever deletes it wins.",
+        "What is known of a node's hardware goes with its discovery pod, which is made once and never again.",
         ("RECOVER-4",),
         replace(CORRECT, forgets_with_pod=True, recreate_pod=False),
     ),

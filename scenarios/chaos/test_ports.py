@@ -2,9 +2,9 @@
 
 The operator starts while they are taken, or they are stolen while its supervisor waits to start it again; they are free
 4 s later. In test_operator.py, and here where nothing is said, it is the very address, 127.0.0.1; "everywhere" is a
-program that listens on all addresses of both families. Where only IPv6 is taken the operator listens on 0.0.0.0, as it is deployed:
-one that serves both families by one socket cannot, one that serves IPv4 alone can, and either will do meanwhile. Within
-RECOVER-3's 10 s of the release (its reason is in test_operator.py) both listeners serve, and what they tell is true.
+program that listens on all addresses of both families. Where only IPv6 is taken the operator listens on 0.0.0.0, as it
+is deployed: one that serves both families by one socket cannot start, one that serves IPv4 can, and either will do.
+Within RECOVER-3's 10 s of the release (the reason is in test_operator.py) both listeners serve, and tell the truth.
 """
 
 from __future__ import annotations
