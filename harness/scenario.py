@@ -12,7 +12,9 @@ from harness.cluster.hardware import NodeProfile
 from harness.cluster.nodes import check_name
 from harness.errors import UsageError
 from harness.fault import catalog, composition
+from harness.fault.port import IPV6
 from harness.fault.schedule import injected, simple
+from harness.operator.base import ADDRESSES, EVERYWHERE, LOOPBACK
 from harness.operator.supervisor import DEFAULT_SCALE, Supervision, check_scale
 from harness.traffic.pods import Churn
 
@@ -63,7 +65,8 @@ class Scenario:
     operator is given the first server's address, not the balanced one; `quota_mib`: etcd's size limit, 0 for its own.
     `proxied`: the operator goes through the API proxy, as it does anyway where a fault needs it. `models`: what the GPU
     registry calls a model, by the name it has in profiles and faults.
-    `config`: the configuration file that the operator starts with; None: it is given none.
+    `config`: the configuration file that the operator starts with; None: it is given none. `rest_address`: where both
+    of its listeners are, one of `operator.base.ADDRESSES`.
     """
 
     id: str
@@ -87,6 +90,7 @@ class Scenario:
     proxied: bool = False
     config: Configuration | None = None
     models: Mapping[str, str] = field(default_factory=dict)
+    rest_address: str = LOOPBACK
 
     def __post_init__(self) -> None:
         if not self.id or any(part in {"", ".", ".."} for part in self.id.split("/")):
@@ -98,6 +102,7 @@ class Scenario:
         composition.check_all(self.faults, pause_s=self.pause_s, nodes=self.nodes, traffic=self.traffic is not None)
         self._check_cluster()
         self._check_config()
+        self._check_ports()
         check_scale(self.backoff_scale, f"scenario {self.id}: backoff_scale")
         for name, value in (
             ("quiet_s", self.quiet_s), ("pause_s", self.pause_s), ("observe_s", self.observe_s),
@@ -143,6 +148,17 @@ class Scenario:
                     f"scenario {self.id}: {part.kind} with how={how!r} does not go with volume={self.config.volume}",
                     hint=f"how={SWAP!r} for a file in a ConfigMap volume, any other for a plain file",
                 )
+
+    def _check_ports(self) -> None:
+        if self.rest_address not in ADDRESSES:
+            hint = f"one of {', '.join(ADDRESSES)}"
+            raise UsageError(f"scenario {self.id}: rest_address={self.rest_address!r} is not possible", hint=hint)
+        unharmed = self.rest_address == LOOPBACK
+        if unharmed and any(getattr(part, "family", "") == IPV6 for part in simple(*self.faults)):
+            raise UsageError(
+                f"scenario {self.id}: port-taken with family={IPV6!r} is in nobody's way on {LOOPBACK}",
+                hint=f"rest_address={EVERYWHERE!r}",
+            )
 
     @property
     def possible_on(self) -> tuple[str, ...]:
@@ -198,4 +214,5 @@ class Scenario:
             "proxied": self.behind_proxy,
             "config": None if self.config is None else dataclasses.asdict(self.config),
             "models": dict(self.models),
+            "rest_address": self.rest_address,
         }

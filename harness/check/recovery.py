@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from harness.check import restarts
 from harness.check.agreement import Difference, differences, expected_at
 from harness.check.base import JUDGED_FIELDS, Context, capped, checker
-from harness.check.process import exit_permitted
+from harness.check.exits import exit_permitted
 from harness.check.tracks import SLACK_S
 from harness.check.verdict import Finding, PromiseVerdict, judge
 from harness.check.windows import DISCOVERY, GRPC, REST, FaultWindow

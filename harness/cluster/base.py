@@ -128,8 +128,10 @@ class Cluster(Protocol):
         """Node -> what its discovery API answers from now on (None: it refuses)."""
         ...
 
-    async def set_discovery(self, node: str, mode: str, *, delay_s: float = 0.0) -> None:
-        """How the discovery API of a node ("*": of all) behaves: answer, or one of `egress.FAULTY`."""
+    async def set_discovery(
+        self, node: str, mode: str, *, delay_s: float = 0.0, others: Mapping[str, Any] | None = None
+    ) -> None:
+        """How the discovery API of a node ("*": of all) behaves: answer, UNSETTLED with `others`, or any of FAULTY."""
         ...
 
     async def set_registry(

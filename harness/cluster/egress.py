@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +35,9 @@ cut in the middle with its connection; `types` JSON of the right names and wrong
 HUGE_BYTES of padding in a field that nobody knows.
 """
 
+UNSETTLED = "unsettled"
+"""The mode of a discovery API that answers as its machine and as another in turn, whatever it is asked for."""
+
 HUGE_BYTES = 32 << 20
 _PADDING = b"x" * (1 << 18)
 _JSON, _TEXT = "application/json", "text/plain"
@@ -42,10 +45,14 @@ _JSON, _TEXT = "application/json", "text/plain"
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How a node's discovery API answers: `mode` is "answer" or one of FAULTY; `delay_s` comes first."""
+    """How a node's discovery API answers: `mode` is "answer", UNSETTLED or one of FAULTY; `delay_s` comes first.
+
+    `others`: the other machine of each node, for UNSETTLED.
+    """
 
     mode: str = "answer"
     delay_s: float = 0.0
+    others: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -54,7 +61,8 @@ class Egress:
 
     `hardware` maps a node to {"cpu": …, "gpu": …, "memory": …}; a node without an entry refuses connections, as a
     machine that runs no discovery server does. `served` counts answers for each node, `misbehaved` the requests that
-    met a faulty behaviour: evidence that discovery happened, and that a fault of it bit.
+    met a faulty behaviour, `turns` for each node the answers of its own and of the other machine since it is unsettled:
+    evidence that discovery happened, and that a fault of it bit.
     """
 
     node_of_pod: NodeOfPod
@@ -62,6 +70,7 @@ class Egress:
     behaviour: dict[str, Behaviour] = field(default_factory=dict)
     served: dict[str, int] = field(default_factory=dict)
     misbehaved: int = 0
+    turns: dict[str, list[int]] = field(default_factory=dict)
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -101,14 +110,31 @@ class Egress:
         if behaviour.delay_s:
             await interval(behaviour.delay_s)
         path = path.split("?")[0]
-        if behaviour.mode in {"answer", "late"}:
-            await self._answer(writer, node, path)
-            return True
         hardware = self.hardware.get(node, {})  # it may have gone during the delay
+        if behaviour.mode == UNSETTLED:
+            hardware = self._turn(node, behaviour.others.get(node, hardware))
+        if behaviour.mode in {"answer", "late", UNSETTLED}:
+            await self._answer(writer, node, path, hardware)
+            return True
         return await _misbehave(writer, behaviour.mode, hardware.get(path.strip("/"), hardware))
 
-    async def _answer(self, writer: asyncio.StreamWriter, node: str, path: str) -> None:
-        hardware = self.hardware.get(node, {})
+    def behave(self, node: str, behaviour: Behaviour) -> None:
+        """Answer like that from now on, for a node or ("*") for all; whoever is being answered is cut off."""
+        self.behaviour[node] = behaviour
+        self.turns.clear()
+        self.drop()
+
+    def _turn(self, node: str, other: Any) -> Any:
+        """The node's hardware and the other's in turn, its own first.
+
+        Who asks for two parts each time is told of both machines each time, and the next time the other way round.
+        """
+        turns = self.turns.setdefault(node, [0, 0])
+        own = sum(turns) % 4 in {0, 3}
+        turns[0 if own else 1] += 1
+        return self.hardware.get(node, {}) if own else other
+
+    async def _answer(self, writer: asyncio.StreamWriter, node: str, path: str, hardware: Any) -> None:
         part = path.strip("/")
         if part and part not in hardware:
             await _send(writer, 404, _TEXT, f"no such part: {path}\n".encode())

@@ -37,8 +37,8 @@ from harness.cluster.relay import ANY, LINKS_FILE, PASS, SOCKET, Link, Rule, des
 from harness.cluster.server import Server
 from harness.cluster.shape import Shape
 from harness.cluster.tokens import LONG_S, TokenFile
-from harness.errors import ClusterError
-from harness.process import rundir
+from harness.errors import ClusterError, PlatformError
+from harness.process import cell, rundir
 from harness.process.child import Child, require_running, start
 from harness.process.ports import Ports
 from harness.wait import Progress, until
@@ -328,9 +328,11 @@ class EmbeddedCluster:
         """Node -> what its discovery API answers from now on (None: it refuses)."""
         await self._helper.command(do="hardware-many", body=dict(bodies))
 
-    async def set_discovery(self, node: str, mode: str, *, delay_s: float = 0.0) -> None:
+    async def set_discovery(
+        self, node: str, mode: str, *, delay_s: float = 0.0, others: Mapping[str, Any] | None = None
+    ) -> None:
         """How the discovery API of a node ("*": of all) behaves."""
-        await self._helper.command(do="behaviour", node=node, mode=mode, delay_s=delay_s)
+        await self._helper.command(do="behaviour", node=node, mode=mode, delay_s=delay_s, others=others)
 
     async def set_registry(
         self, body: Any | None = None, *, mode: str = "answer", delay_s: float | None = None
@@ -368,6 +370,8 @@ class EmbeddedCluster:
         if keep_logs is not None:
             with contextlib.suppress(OSError):
                 shutil.copytree(self.directory / "log", keep_logs, dirs_exist_ok=True)
+        with contextlib.suppress(PlatformError):  # a control group that a fault could not remove, and that is in use
+            cell.remove_left(self.directory)
         self.run_dir.remove()
         self.ports.release()
 

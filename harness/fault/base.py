@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from harness.cluster.base import Cluster
     from harness.cluster.configfile import ConfigFile
     from harness.cluster.hardware import NodeProfile
+    from harness.process.cell import Cell
+    from harness.process.child import Child
 
 State = dict[str, Any]
 """What `prepare` found: JSON data, enough to heal from."""
@@ -94,6 +96,14 @@ class OperatorControl(Protocol):
 
     async def terminate(self) -> int:
         """SIGTERM it and wait for its end."""
+        ...
+
+    def start_another(self, rest_port: int, grpc_port: int) -> Child:
+        """Start it once more beside itself, on these ports; whoever asks for that has to end it."""
+        ...
+
+    def confine(self, cell: Cell | None) -> None:
+        """Put every process that is started from now on into the cell; None: into none."""
         ...
 
 

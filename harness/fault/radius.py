@@ -49,20 +49,23 @@ RADII: Mapping[str, tuple[str, ...]] = {
         (ONE_NODE,),
     ),
     "nodes-deleted": (NODES,),
+    "node-renamed": (ONE_NODE, NEW_NODES),
     **dict.fromkeys(("nodes-join", "node-never-ready", "node-empty-status"), (NEW_NODES,)),
     **dict.fromkeys(("discovery-pod-deleted", "discovery-pod-ends"), (DISCOVERY_PODS,)),
-    "discovery-pod-pending": (DISCOVERY_PODS,),
+    **dict.fromkeys(("discovery-pod-pending", "discovery-pod-rejected", "second-operator"), (DISCOVERY_PODS,)),
+    "discovery-unsettled": (DISCOVERY_API, DISCOVERY_PODS),
     **dict.fromkeys(("foreign-pod", "leftover-pods"), (DISCOVERY_PODS, OPERATOR)),
     "discovery-broken": (DISCOVERY_API,),
     **dict.fromkeys(("registry-changed", "registry-broken", "registry-flaps"), (REGISTRY,)),
     "registry-early": (REGISTRY, OPERATOR),
     **dict.fromkeys(("config-changed", "config-broken", "config-deleted"), (CONFIGURATION,)),
+    "config-bad-at-start": (CONFIGURATION, OPERATOR),
     **dict.fromkeys(("rights-revoked", "admission-denies", "operator-starved"), (RIGHTS,)),
     **dict.fromkeys(("namespace-recreated", "quota-exhausted", "service-account-missing"), (NAMESPACE,)),
     **dict.fromkeys(
         (
             "operator-killed", "operator-paused", "operator-terminated", "operator-interrupted",
-            "operator-crash-loops", "files-limited", "processor-starved",
+            "operator-crash-loops", "files-limited", "processor-starved", "memory-limited",
         ),
         (OPERATOR,),
     ),
@@ -131,7 +134,8 @@ def _claims(part: Any) -> Iterator[Claim]:
 def _named(part: Any) -> tuple[str, ...]:
     if (nodes := getattr(part, "nodes", None)) is not None:
         return tuple(name for name, _profile in nodes)
-    return (getattr(part, "node", None) or _ALL,)
+    becomes = getattr(part, "becomes", None)  # another name, or a profile
+    return (getattr(part, "node", None) or _ALL, *([becomes] if isinstance(becomes, str) else []))
 
 
 def clash(some: Iterable[Claim], others: Iterable[Claim]) -> Claim | None:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REFERENCE = "reference"
+LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - the contract's default, for scenarios that ask for it
+ADDRESSES = (LOOPBACK, EVERYWHERE)
+"""What an operator is given as --rest-address. We ask it on loopback either way."""
+
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -49,6 +53,7 @@ class OperatorConfig:
     namespace: str
     registry_period_s: float = 2.0
     config: Path | None = None
+    address: str = LOOPBACK
 
     def arguments(self) -> list[str]:
         """The flags of contract.md part A."""
@@ -56,7 +61,7 @@ class OperatorConfig:
             f"--kubeconfig={self.kubeconfig}",
             f"--rest-port={self.rest_port}",
             f"--grpc-port={self.grpc_port}",
-            "--rest-address=127.0.0.1",
+            f"--rest-address={self.address}",
             f"--provider-configs-url={self.registry_url}",
             f"--registry-query-period={int(self.registry_period_s * 1000)}ms",
             f"--pod-namespace={self.namespace}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.reference.config import Config, keep_last_good, read_again
+from harness.reference.config import Config, keep_last_good, read_again, refuse
 from harness.reference.records import NodeRecord, PodRecord, decode_pod
 from harness.reference.resources import NOTHING, Amounts
 
@@ -112,13 +112,15 @@ class Behaviour:
     between a watch that brought 410 and the loss of sight), `forbidden_is_empty` (a list that is refused),
     `watches_from_list`, `on_missed_deletion`, `on_error_event`, `forget_node`, `merge_node`, `decode_pod`,
     `pod_identity`. Sums: `counts`, `ledger`. Nodes: `reportable`, `reported_name`. Hardware: `recreate_pod`,
-    `retries_pods` (that were refused), `reads_again` (after a read that failed), `reported_registry`, `reported_gpu`.
+    `retries_pods` (that were refused), `replaces_ended` (pods), `forgets_with_pod` (what was read in it), `reads_again`
+    (after a read that failed), `asks_registry_again` (where it did not answer), `reported_registry`, `reported_gpu`.
     Labels: `labels_nodes`, `retries_labels` (that were refused), `label_patch`, `leaves_out_refused` (keys that
     Kubernetes does not accept). Serving: `inventory_while_away`, `inventory_while_refused` (the API server answers
     5xx), `inventory_while_reconnecting` (a watch was lost, and the API server answers), `document_while_away`,
     `rest_waits_while_away`, `rest_takes_turns`, `stream_sends_at_most` (snapshots; 0 for no limit), `always_healthy`,
     `retries_ports`. Configuration file: `config_reader` (the way to its text), `on_bad_config` (says so, and what is
-    in force from then on; None: what was). Access: `rereads_token` (before each request).
+    in force from then on; None: what was), `on_bad_start` (what is in force when the first one is bad). Access:
+    `rereads_token` (before each request).
     """
 
     resync: Callable[[], Awaitable[None]] = at_once
@@ -139,7 +141,10 @@ class Behaviour:
     reported_name: Callable[[str], str] = whole_name
     recreate_pod: bool = True
     retries_pods: bool = True
+    replaces_ended: bool = True
+    forgets_with_pod: bool = False
     reads_again: bool = True
+    asks_registry_again: bool = True
     reported_registry: Callable[[Registry, Registry], Registry] = latest_registry
     reported_gpu: Callable[[Gpu], Gpu] = true_gpu
     labels_nodes: bool = True
@@ -157,6 +162,7 @@ class Behaviour:
     retries_ports: bool = True
     config_reader: Callable[[str], Callable[[], str]] = read_again
     on_bad_config: Callable[[UsageError], Config | None] = keep_last_good
+    on_bad_start: Callable[[UsageError], Config] = refuse
 
 
 CORRECT = Behaviour()

@@ -62,9 +62,17 @@ def parse(text: str) -> Config:
     return Config(storage, nodes, tuple(rules))
 
 
-def read(source: str) -> Config:
+def refuse(error: UsageError) -> Config:
+    """Part A, "Process": a bad configuration at start is an error, over which the process ends."""
+    raise error
+
+
+def read(source: str, *, on_bad: Callable[[UsageError], Config] = refuse) -> Config:
     """The configuration at start: a file (ends in `yaml`), inline text, or "" for the default."""
-    return parse(_text(source))
+    try:
+        return parse(_text(source))
+    except UsageError as exc:
+        return on_bad(exc)
 
 
 def read_again(source: str) -> Callable[[], str]:

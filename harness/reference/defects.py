@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
+from harness.reference import unlucky
 from harness.reference.behaviour import CORRECT, Behaviour, Crash, counts, reportable
 from harness.reference.config import Config
 from harness.reference.inventory import Inventory
@@ -435,6 +436,7 @@ DEFECTS: Mapping[str, Defect] = {
             ("CONFIG-1",),
             _but(on_bad_config=lambda _error: None),
         ),
+        *(Defect(*row) for row in unlucky.ROWS),
     )
 }
 

@@ -120,9 +120,8 @@ class Discovery:
 
     def _fits(self, node: NodeRecord, pod: PodRecord, record: DiscoveryRecord) -> bool:
         """Whether a pod, perhaps one left by an operator that was killed, can be used for this Node object."""
-        return (
-            pod.node == node.name and record.owner_uid == node.uid and record.image == self.image and not pod.terminal
-        )
+        ended = pod.terminal and self.behaviour.replaces_ended
+        return pod.node == node.name and record.owner_uid == node.uid and record.image == self.image and not ended
 
     async def _make_pod(self, node: NodeRecord, memory: _Memory) -> float:
         if memory.given_up or (memory.had_pod and not self.behaviour.recreate_pod):

@@ -49,7 +49,7 @@ async def serve(options: Options, behaviour: Behaviour) -> None:
     access = kubeconfig.load(options.kubeconfig)
     if not behaviour.rereads_token:
         access = access.kept()
-    settings = config.read(options.config)
+    settings = config.read(options.config, on_bad=behaviour.on_bad_start)
     async with KubeClient(access, api_timeout_s=options.api_timeout_s) as client:
         operator = Operator(options, behaviour, client, settings)
         await operator.run(stop)
@@ -129,6 +129,7 @@ class Operator:
                 period_s=options.registry_query_period_s,
                 apply=self._state.put_registry,
                 tried=self._registry_tried,
+                again=self._behaviour.asks_registry_again,
             ),
         ]
 

@@ -35,6 +35,7 @@ def operator(
     config = OperatorConfig(
         kubeconfig=cluster.operator_kubeconfig, rest_port=cluster.take_port(), grpc_port=cluster.take_port(),
         registry_url=cluster.registry_url, namespace=POD_NAMESPACE, config=file,
+        address=scenario.rest_address,
     )  # fmt: skip
 
     def note(**fields: Any) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from harness.cluster.hardware import NodeProfile
     from harness.fault.base import Held
     from harness.operator.process import OperatorProcess
+    from harness.process.cell import Cell
+    from harness.process.child import Child
     from harness.run.observe import LiveTruth
     from harness.traffic.driver import Driver
 
@@ -133,3 +135,11 @@ class RunControl:
     async def terminate(self) -> int:
         """SIGTERM it and wait for its end; the exit code."""
         return await self.process.terminate()
+
+    def start_another(self, rest_port: int, grpc_port: int) -> Child:
+        """Start it once more beside itself, on these ports."""
+        return self.process.start_another(rest_port, grpc_port)
+
+    def confine(self, cell: Cell | None) -> None:
+        """Put every process that is started from now on into the cell; None: into none."""
+        self.process.cell = cell

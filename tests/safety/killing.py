@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import psutil
 
 from harness.errors import HarnessError, WaitTimeoutError
-from harness.fault.evidence import listen_on
+from harness.fault.port import listen_on
 from harness.history import reader
 from harness.process.shim import command
 from harness.wait import Progress, until

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.cluster import egress as egress_module
-from harness.cluster.egress import Behaviour, Egress, mistyped
+from harness.cluster.egress import UNSETTLED, Behaviour, Egress, mistyped
 from harness.cluster.hardware import NodeProfile
 
 if TYPE_CHECKING:
@@ -109,6 +109,32 @@ def test_what_is_not_there_refuses(egress: Egress, tmp_path: Path, uri: str) -> 
     """A request for no pod, an unknown pod, or a node without hardware gets a closed connection, not an answer."""
     assert through(egress, tmp_path, lambda tunnel: tunnel.get("/cpu", uri=uri)) == (0, "", b"")
     assert egress.served == {}
+
+
+def test_an_unsettled_node_changes_its_answer_from_request_to_request(egress: Egress, tmp_path: Path) -> None:
+    """Who asks for both parts again and again is told of both machines, and of each part of both."""
+    other = NodeProfile(cpus=32, gpu="t4", gpus=2).hardware()
+    egress.behave("*", Behaviour(UNSETTLED, 0.0, {"n1": other}))
+
+    async def story(tunnel: Tunnel) -> list[Any]:
+        return [json.loads((await tunnel.get(path))[2]) for path in ("/cpu", "/gpu") * 3]
+
+    answers = through(egress, tmp_path, story)
+
+    own = HARDWARE
+    assert answers == [own["cpu"], other["gpu"], other["cpu"], own["gpu"], own["cpu"], other["gpu"]]
+    assert egress.turns == {"n1": [3, 3]}
+    assert (egress.served, egress.misbehaved) == ({"n1": 6}, 6)
+
+
+def test_a_node_without_another_machine_stays_what_it_is(egress: Egress, tmp_path: Path) -> None:
+    """One that joined since is answered for as ever."""
+    egress.behave("*", Behaviour(UNSETTLED))
+
+    async def story(tunnel: Tunnel) -> list[Any]:
+        return [json.loads((await tunnel.get("/cpu"))[2]) for _ in range(2)]
+
+    assert through(egress, tmp_path, story) == [HARDWARE["cpu"]] * 2
 
 
 @pytest.mark.parametrize("target", ["n1", "*"])

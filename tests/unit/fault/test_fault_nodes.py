@@ -381,3 +381,53 @@ def test_a_newcomer_has_a_name_that_nodes_may_have(kind: Any, name: str) -> None
     """The error names the value."""
     with pytest.raises(UsageError, match="is not a node name"):
         kind(node=name)
+
+
+def test_a_machine_comes_back_under_another_name() -> None:
+    """It is away in between, then there once, with its own size and hardware; from the journal too, and twice."""
+
+    async def work(world: World, api: ApiServer) -> None:
+        fault = faults.NodeRenamed(node="one", becomes="other")
+        state = await fault.prepare(world)
+        assert (api.writes, state["names"]) == ([], ["one", "other"])
+        await fault.inject(world, state)
+        assert await fault.bitten(world, state)
+        assert not {"one", "other"} & api.nodes.keys()
+        held = json.loads(json.dumps(state))
+        for _ in range(2):
+            await fault.heal(world, held)
+            await fault.healed(world, held)
+        assert sorted(api.nodes) == ["other", "three", "two"]
+        assert world.profiles == {**{name: PROFILES[name] for name in ("three", "two")}, "other": PROFILES["one"]}
+        assert api.nodes["other"]["metadata"]["labels"]["kubernetes.io/hostname"] == "other"
+
+    on(work)
+
+
+def test_a_machine_never_stands_under_two_names() -> None:
+    """Where the old Node could not be deleted, the heal deletes it before the machine joins."""
+
+    async def work(world: World, api: ApiServer) -> None:
+        fault = faults.NodeRenamed(node="one", becomes="other")
+        state = await fault.prepare(world)
+        api.refused = 0
+        with pytest.raises(ApiUnavailableError):
+            await fault.inject(world, state)
+        api.refused = None
+        with pytest.raises(WaitTimeoutError):
+            await fault.bitten(world, state)
+        await fault.heal(world, state)
+        assert sorted(api.nodes) == sorted(world.profiles) == ["other", "three", "two"]
+
+    on(work)
+
+
+def test_a_node_is_not_called_as_another_is() -> None:
+    """Two machines would be one."""
+
+    async def work(world: World, _api: ApiServer) -> None:
+        with pytest.raises(FaultError, match="node two is there already") as caught:
+            await faults.NodeRenamed(node="one", becomes="two").prepare(world)
+        assert caught.value.hint == "another name in becomes="
+
+    on(work)

@@ -83,6 +83,7 @@ def test_the_flags_are_those_of_the_contract() -> None:
     assert (flags["--rest-port"], flags["--grpc-port"], flags["--kubeconfig"]) == ("1", "2", "/k")
     assert (flags["--provider-configs-url"], flags["--pod-namespace"]) == ("http://r", "ns")
     assert "--config" not in flags
+    assert "--rest-address=0.0.0.0" in OperatorConfig(Path("/k"), 1, 2, "", "", address="0.0.0.0").arguments()
     assert OperatorConfig(Path("/k"), 1, 2, "", "", config=Path("/c.yaml")).arguments()[-1] == "--config=/c.yaml"
 
 

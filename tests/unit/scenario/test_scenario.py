@@ -20,6 +20,8 @@ from harness.scenario import Scenario, named, simulated, two_sizes
 PATCH = schedules.OperatorCalls("patch", "nodes")
 TWICE = schedules.Alternate(faults.LeaderMoved(), schedules.After(PATCH, faults.NodeSilent(node="worker-2")))
 
+RENAMED = faults.NodeRenamed(node="worker-1")
+
 
 @given(st.integers(1, 253))
 def test_a_name_of_any_length_is_a_node_name(length: int) -> None:
@@ -112,6 +114,21 @@ def test_the_usual_cluster_has_different_nodes() -> None:
         ({"servers": 2}, "servers=2"),
         ({"quota_mib": -1}, "quota_mib=-1"),
         ({"quota_mib": 8193}, "quota_mib=8193"),
+        ({"rest_address": "::"}, "rest_address='::' is not possible"),
+        (
+            {"supervised": True, "faults": (faults.PortTaken(family="ipv6"),)},
+            "port-taken with family='ipv6' is in nobody's way on 127.0.0.1",
+        ),
+        ({"faults": (faults.NodeRenamed(becomes="worker-2"),)}, "node 'worker-2' is to join, and is there already"),
+        ({"faults": (faults.NodeRenamed(node="worker-9"),)}, "no node is called 'worker-9'"),
+        (
+            {"faults": (schedules.Parallel((RENAMED, faults.NodeSilent(node="worker-1"))),)},
+            "would harm node worker-1 at the same time",
+        ),
+        (
+            {"faults": (schedules.Parallel((RENAMED, faults.NodeSilent(node="renamed-1"))),)},
+            "would harm node renamed-1 at the same time",
+        ),
     ],
 )
 def test_a_bad_value_is_refused_and_named(given_values: dict[str, Any], said: str) -> None:
@@ -256,9 +273,32 @@ def test_every_gpu_model_makes_a_node(model: str) -> None:
         (faults.SpaceExhausted(), "space-exhausted"),
         (faults.PortTaken(), "port-taken"),
         (faults.OperatorCrashLoops(), "operator-crash-loops"),
+        (faults.MemoryLimited(), "memory-limited"),
+        (faults.ConfigBadAtStart(), "config-bad-at-start"),
     ],
 )
 def test_a_fault_finds_what_it_needs(fault: faults.Fault, names: str) -> None:
     """A fault of servers where there is one, or of a size limit where there is none, is refused at once."""
     with pytest.raises(UsageError, match=names):
         Scenario(id="chaos/x", promises=("TRUTH-1",), faults=(fault,))
+
+
+def test_a_node_may_be_harmed_under_the_name_that_it_gets() -> None:
+    """Later faults may name it."""
+    renamed = faults.NodeRenamed(node="worker-1", becomes="other")
+
+    scenario = Scenario(id="chaos/x", promises=("TRUTH-1",), faults=(renamed, faults.NodeSilent(node="other")))
+
+    assert scenario.as_json()["faults"][0]["becomes"] == "other"
+
+
+def test_an_operator_on_every_address_may_find_ipv6_taken() -> None:
+    """The plan says where it listens."""
+    taken = faults.PortTaken(family="ipv6")
+
+    scenario = Scenario(
+        id="chaos/x", promises=("RECOVER-3",), faults=(taken,), supervised=True, rest_address="0.0.0.0"
+    )  # fmt: skip
+
+    assert scenario.as_json()["rest_address"] == "0.0.0.0"
+    assert Scenario(id="chaos/y", promises=("TRUTH-1",)).as_json()["rest_address"] == "127.0.0.1"
