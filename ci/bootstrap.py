@@ -37,6 +37,9 @@ NO_CLUSTER = frozenset({"lint", "types", "unit", "doctor", "toolchain"})
 WITH_KINE = frozenset({"test", "saboteurs", "stores", "all-stores", "quick-datastores", "datastores"})
 """Environments and labels that run on SQL datastores as well."""
 
+WITH_KUBECTL = frozenset({"describe"})
+"""Environments that hold the model against kubectl."""
+
 EXIT_UNUSABLE = 3
 
 
@@ -180,7 +183,7 @@ def run(argv: Sequence[str]) -> int:
     os.chdir(ROOT)
     if name not in NO_CLUSTER:
         say("bringing the control plane's binaries")
-        also = ["--with", "kine"] if name in WITH_KINE else []
+        also = ["--with", "kine"] if name in WITH_KINE else ["--with", "kubectl"] if name in WITH_KUBECTL else []
         done = subprocess.run([str(python.parent / "harness"), "toolchain", *also], check=False)
         if done.returncode != 0:
             return done.returncode

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.check import availability, config, labels, process, recovery, replicas, shape, truth
+from harness.check import availability, config, footprint, labels, process, recovery, replicas, shape, truth
 from harness.check.assumption import ASSUMPTIONS, gate_failure
 from harness.check.base import CHECKERS, JUDGED_FIELDS, Context, build_context
 from harness.check.verdict import PASS, UNKNOWN, PromiseVerdict, Verdict, judge, worst
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.history.reader import History
 
 # Importing a module of checkers registers what it judges.
-CHECKER_MODULES = (availability, config, labels, process, recovery, replicas, shape, truth)
+CHECKER_MODULES = (availability, config, footprint, labels, process, recovery, replicas, shape, truth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ PROMISES: Mapping[str, Promise] = {
         Promise("RECOVER-3", "service as soon as a taken port is free", 5),
         Promise("RECOVER-4", "a broken discovery pod is replaced or asked again", 30),
         Promise("SURVIVE-1", "no panic, no exit, no deadlock"),
-        Promise("SURVIVE-2", "no resource leaks", 60, judged=False),
+        Promise("SURVIVE-2", "no resource leaks", 60),
         Promise("NAMES-1", "every name that Kubernetes accepts works"),
         Promise("CONFIG-1", "configuration changes apply live, a bad one keeps the last good one", 5),
     )

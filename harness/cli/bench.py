@@ -14,7 +14,7 @@ from rich.table import Table
 from harness.errors import PlatformError
 from harness.run import bench as measuring
 from harness.run import bench_datastores as stores
-from harness.toolchain import DEFAULT_KUBERNETES, OPTIONAL, resolve
+from harness.toolchain import DEFAULT_KUBERNETES, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ def bench(*, target: Path | None, rounds: int, datastores: bool, kubernetes: str
     """Measure start-up times, reaction to a hundred nodes, overhead and memory; a slow machine is no failure."""
     if target is not None:
         _write(target, "")  # an unwritable place is said before minutes of measuring, not after
-    tools = resolve(kubernetes=kubernetes, also=tuple(OPTIONAL) if datastores else ())
+    tools = resolve(kubernetes=kubernetes, also=("kine",) if datastores else ())
     body = measuring.measure(tools, rounds=rounds, report=_say)
     if datastores:
         more = stores.measure(tools, rounds=rounds, report=_say)

@@ -49,7 +49,7 @@ def toolchain(
 ) -> None:
     """Bring kube-apiserver, kube-controller-manager, etcd, etcdctl and kwok, and show where each came from.
 
-    `--with kine` brings kine as well, which SQL datastores need.
+    `--with kine` brings kine as well, which SQL datastores need, and `--with kubectl` kubectl.
     """
     console = Console(stderr=as_json)
     tools = bring(

@@ -40,6 +40,9 @@ api-call   what the operator asked of the API server, where it goes through the 
            watches), `t0` (request arrived), `status` (0: no answer), `latency_s`, `rule` (the proxy's rule that acted
            on it, or ""); of a watch also `events` (sent), `ended` server | client | rule | "" (still open at the end),
            `error` (the code of the API server's ERROR event, or 0), and `latency_s` is that of its head
+usage      what the operator's process uses: `pid`, `cpu_s` (processor time so far), `rss_kib`, `threads`, `fds`
+goroutines its own profile, where it has one and a leak is looked for: `pid`, `total`, `began_in` ({function: how
+           many})
 op         traffic: `op`, `id`, `phase` invoke | ok | fail | info (info: indeterminate), `object`, `detail`
 mark       `mark`: cluster (`detail`: which datastore) | gate |
             gate-passed | gate-failed | traffic-begin | traffic-end | final-heal | converged |
@@ -62,7 +65,8 @@ from harness.errors import HistoryError
 KINDS = frozenset(
     {
         "run", "snapshot", "object", "synced", "gap", "hardware", "registry", "config", "report", "health", "process",
-        "fault", "trigger", "radius", "op", "mark", "api-call", "log", "probe",
+        "fault", "trigger", "radius", "op", "mark", "api-call", "log", "probe", "usage",
+        "goroutines",
     }
 )  # fmt: skip
 

@@ -1,7 +1,9 @@
 """What a pod takes of its node, as Kubernetes counts it.
 
-The rules are those of `PodRequests` in k8s.io/component-helpers/resource/helpers.go (v0.34) with `UseStatusResources`
-set and pod-level resources on, which is what the scheduler uses and what `kubectl describe node` adds up:
+The rules are those of `PodRequests` in k8s.io/component-helpers/resource/helpers.go with `UseStatusResources` set and
+pod-level resources on, which is what the scheduler uses (v0.34, and v0.35, whose one more rule, for pod-level resources
+that are resized in place, is alpha and off). `kubectl describe node` adds up the same but for pod-level resources,
+which it does not know (k8s.io/kubectl/pkg/util/resource); tests/describe holds the model against it:
 
 - regular containers and restartable init containers (KEP-753) run together, so their requests add up;
 - each ordinary init container runs alone, beside the restartable ones started before it; the pod needs the largest

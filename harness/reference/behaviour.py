@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Mapping
 
     from harness.errors import UsageError
+    from harness.reference.discovery import Discovery
     from harness.reference.hardware import Gpu, Registry
     from harness.reference.inventory import Inventory
+    from harness.reference.kubeclient import KubeClient
 
 
 class Crash(Exception):  # noqa: N818 - it is what happens, to a saboteur only
@@ -84,6 +86,10 @@ async def at_once() -> None:
     """Wait for nothing."""
 
 
+async def let_go(discovery: Discovery, node: NodeRecord) -> None:
+    """SURVIVE-2: a node that is gone takes everything that was kept for it along."""
+
+
 def true_document(document: dict[str, Any]) -> dict[str, Any]:
     """AVAIL-1: while the API server is away, the last known inventory is served."""
     return document
@@ -110,9 +116,10 @@ class Behaviour:
 
     Reflectors: `resync`, `resumes_watches` (as client-go does; the correct one lists anew), `on_gone` (what comes
     between a watch that brought 410 and the loss of sight), `forbidden_is_empty` (a list that is refused),
-    `watches_from_list`, `on_missed_deletion`, `on_error_event`, `forget_node`, `merge_node`, `decode_pod`,
-    `pod_identity`. Sums: `counts`, `ledger`. Nodes: `reportable`, `reported_name`. Hardware: `recreate_pod`,
-    `retries_pods` (that were refused), `replaces_ended` (pods), `forgets_with_pod` (what was read in it), `reads_again`
+    `watches_from_list`, `on_watch_closed` (by the server, in order), `on_missed_deletion`, `on_error_event`,
+    `forget_node`, `merge_node`, `decode_pod`, `pod_identity`. Sums: `counts`, `ledger`. Nodes: `reportable`,
+    `reported_name`. Hardware: `recreate_pod`, `retries_pods` (that were refused), `replaces_ended` (pods),
+    `forgets_with_pod` (what was read in it), `sweeps_pods` (of nodes that are gone), `when_node_is_gone`, `reads_again`
     (after a read that failed), `asks_registry_again` (where it did not answer), `reported_registry`, `reported_gpu`.
     Labels: `labels_nodes`, `retries_labels` (that were refused), `label_patch`, `leaves_out_refused` (keys that
     Kubernetes does not accept). Serving: `inventory_while_away`, `inventory_while_refused` (the API server answers
@@ -128,6 +135,7 @@ class Behaviour:
     on_gone: Callable[[], Awaitable[None]] = at_once
     forbidden_is_empty: bool = False
     watches_from_list: bool = True
+    on_watch_closed: Callable[[KubeClient, str], None] = nothing
     on_missed_deletion: Callable[[str], None] = nothing
     on_error_event: Callable[[Any], None] = nothing
     rereads_token: bool = True
@@ -143,6 +151,8 @@ class Behaviour:
     retries_pods: bool = True
     replaces_ended: bool = True
     forgets_with_pod: bool = False
+    sweeps_pods: bool = True
+    when_node_is_gone: Callable[[Discovery, NodeRecord], Awaitable[None]] = let_go
     reads_again: bool = True
     asks_registry_again: bool = True
     reported_registry: Callable[[Registry, Registry], Registry] = latest_registry

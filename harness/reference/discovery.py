@@ -89,7 +89,7 @@ class Discovery:
                 self.wake(name)
             while True:
                 await pause(_SWEEP_S)
-                if self.ready() and not self.away():
+                if self.ready() and not self.away() and self.behaviour.sweeps_pods:
                     await asyncio.gather(*(self._remove(pod) for pod in list(self.state.orphans())))
 
     async def remove_all(self) -> None:
@@ -100,6 +100,8 @@ class Discovery:
         while (node := self.state.nodes.get(name)) is not None:
             wait_s = await self._step(node, memory) if self.ready() else 0.2
             await pause(wait_s, memory.wake)
+            if name not in self.state.nodes:
+                await self.behaviour.when_node_is_gone(self, node)
         del self._memories[name]
 
     async def _step(self, node: NodeRecord, memory: _Memory) -> float:
@@ -130,7 +132,7 @@ class Discovery:
             return 0.5  # made a moment ago; the watch will bring it
         try:
             async with self._writes:
-                await self.client.create(f"/api/v1/namespaces/{self.state.pod_namespace}/pods", self._manifest(node))
+                await self.client.create(f"/api/v1/namespaces/{self.state.pod_namespace}/pods", self.manifest(node))
         except ClusterError as exc:
             if isinstance(exc, ApiError) and exc.reason == "AlreadyExists":
                 return 0.5
@@ -218,7 +220,8 @@ class Discovery:
             LOG.warning("couldn't read hardware: %s answered nonsense: %s", path, exc)
         return None
 
-    def _manifest(self, node: NodeRecord) -> dict[str, Any]:
+    def manifest(self, node: NodeRecord) -> dict[str, Any]:
+        """The discovery pod of a node."""
         return {
             "apiVersion": "v1",
             "kind": "Pod",

@@ -82,7 +82,7 @@ def decode_pod(item: Mapping[str, Any]) -> PodRecord:
         uid=meta["uid"],
         node=spec.get("nodeName") or "",
         terminal=status.get("phase") in TERMINAL_PHASES,
-        requests=pod_requests(spec),
+        requests=pod_requests(spec, status),
         discovery=_discovery(meta, spec, status) if _is_discovery(meta) else None,
     )
 

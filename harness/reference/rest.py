@@ -1,4 +1,4 @@
-"""The REST face: inventory, health and readiness (contract.md part A, "REST")."""
+"""The REST face: inventory, health, readiness and profile (contract.md part A, "REST")."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+
+from harness.reference import profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +37,7 @@ class Rest:
         app.router.add_get("/v1/inventory", self._inventory)
         app.router.add_get("/metrics/health", self._health)
         app.router.add_get("/metrics/ready", self._ready)
+        app.router.add_get("/debug/pprof/goroutine", self._profile)
         return web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
 
     async def _inventory(self, request: web.Request) -> web.Response:
@@ -65,6 +68,9 @@ class Rest:
         if self.publisher.current is None:
             return _error(503, "the first inventory is not complete yet")
         return web.json_response({"status": "ready"})
+
+    async def _profile(self, _: web.Request) -> web.Response:
+        return web.Response(text=profile.text())
 
 
 def _error(status: int, reason: str) -> web.Response:

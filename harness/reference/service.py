@@ -69,12 +69,12 @@ class Operator:
         self._nodes = Reflector(
             "nodes", "/api/v1/nodes", client, decode_node, NodeMirror(self._state), self._visibility,
             behaviour.resync, behaviour.on_error_event, behaviour.resumes_watches, behaviour.on_gone,
-            behaviour.forbidden_is_empty, behaviour.watches_from_list,
+            behaviour.forbidden_is_empty, behaviour.watches_from_list, on_closed=behaviour.on_watch_closed,
         )  # fmt: skip
         self._pods = Reflector(
             "pods", "/api/v1/pods", client, behaviour.decode_pod, PodMirror(self._state), self._visibility,
             behaviour.resync, behaviour.on_error_event, behaviour.resumes_watches, behaviour.on_gone,
-            behaviour.forbidden_is_empty, behaviour.watches_from_list,
+            behaviour.forbidden_is_empty, behaviour.watches_from_list, on_closed=behaviour.on_watch_closed,
         )  # fmt: skip
         self._discovery = Discovery(
             self._state, client, behaviour, options.discovery_image, options.discovery_period_s,

@@ -159,8 +159,18 @@ def trim(resource: str, item: Mapping[str, Any]) -> dict[str, Any]:
             {part: c[part] for part in ("name", "resources", "restartPolicy") if part in c} for c in spec.get(key) or ()
         ]
     pod_spec["volumes"] = [v for v in spec.get("volumes") or () if "emptyDir" in v]
-    return {
-        "metadata": kept,
-        "spec": pod_spec,
-        "status": {key: status[key] for key in ("phase", "containerStatuses", "resize", "conditions") if key in status},
-    }
+    return {"metadata": kept, "spec": pod_spec, "status": _pod_status(status)}
+
+
+def _pod_status(status: Mapping[str, Any]) -> dict[str, Any]:
+    """The phase, and what tells how far a resize in place has come."""
+    kept = {key: status[key] for key in ("phase", "resize") if key in status}
+    kept["conditions"] = [
+        {part: c[part] for part in ("type", "status", "reason") if part in c} for c in status.get("conditions") or ()
+    ]
+    for key in ("containerStatuses", "initContainerStatuses"):
+        kept[key] = [
+            {part: c[part] for part in ("name", "resources", "allocatedResources") if part in c}
+            for c in status.get(key) or ()
+        ]
+    return kept

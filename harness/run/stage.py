@@ -19,7 +19,7 @@ from harness.cluster.shape import Shape
 from harness.fault import catalog
 from harness.fault.schedule import injected
 from harness.operator.supervisor import TIMEOUT_S, longest_until_probed_s
-from harness.run import configured, deployed, footprint, said, stall
+from harness.run import configured, deployed, footprint, said, stall, usage
 from harness.run.observe import WATCHED, LiveTruth, watch
 from harness.run.poll import Polling
 from harness.run.steady import Steady
@@ -117,6 +117,7 @@ class Stage:
         await self.operator.start()
         if self.world.config is not None:
             self.spawn(said.follow(self.operator.log_dir, self.history))
+        self.tasks += usage.followers(self.operator, self.history, self.scenario.promises)
         for poller in (self.polling.rest, self.polling.query, self.polling.stream, self.polling.health):
             self.spawn(poller())
         if self.liveness is not None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from harness.errors import PlatformError, ToolchainError
 from harness.process.shim import command, group_command
 from harness.toolchain.progress import TICK_S, Progress, Report
-from harness.toolchain.release import Component, ldflags, source
+from harness.toolchain.release import Component, ldflags, of_kubernetes, source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,7 +106,7 @@ def obstacle(component: Component, go: Go | None) -> str:
     pinned = pin(component)
     if pinned is None or pinned.version != component.version:
         kept = pinned.version if pinned else "none"
-        if component.name.startswith("kube-"):
+        if of_kubernetes(component):
             kept = ", ".join(kubernetes_pins())
         return f"no pinned Go module for {component.version} (there is: {kept})"
     needs = ".".join(map(str, pinned.go))

@@ -1,8 +1,9 @@
 """Pins one more Kubernetes version, for maintainers: `python -m harness.toolchain.generate v1.35.4`.
 
-Writes `go/kubernetes-1.35/go.mod` and `go.sum`. The staging modules (`k8s.io/api`, …) carry no version in the go.mod of
-`k8s.io/kubernetes`; each is replaced by its published `v0.35.4`. Needs Go and its module downloads. One version is kept
-for each minor: a directory that exists is replaced when `go mod tidy` has succeeded, and left as it was otherwise.
+Writes `go.mod` and `go.sum` into `go/kubernetes-1.35` and `go/kubectl-1.35`. The staging modules (`k8s.io/api`, …)
+carry no version in the go.mod of `k8s.io/kubernetes`; each is replaced by its published `v0.35.4`. Needs Go and its
+module downloads. One version is kept for each minor: a directory that exists is replaced when `go mod tidy` has
+succeeded, and left as it was otherwise.
 """
 
 from __future__ import annotations
@@ -17,16 +18,18 @@ from pathlib import Path
 
 from harness.errors import HarnessError, ToolchainError, UsageError
 from harness.toolchain.build import MODULES
-from harness.toolchain.release import Component, source, units
+from harness.toolchain.release import Unit, source, units
 
 MODULE = "k8s.io/kubernetes"
+PINNED = ("kubernetes", "kubectl")
+"""The units that are built from it."""
 
 
-def go_mod(version: str, upstream: dict[str, object], packages: tuple[str, ...]) -> str:
+def go_mod(version: str, upstream: dict[str, object], packages: tuple[str, ...], name: str = "kubernetes") -> str:
     """The text of a pinned module, before `go mod tidy`.
 
-    `upstream` is the go.mod of k8s.io/kubernetes as `go mod edit -json` prints it. Raises ToolchainError when it does
-    not have the shape of Kubernetes 1.x.
+    `upstream` is the go.mod of k8s.io/kubernetes as `go mod edit -json` prints it; `name`: what is built. Raises
+    ToolchainError when it does not have the shape of Kubernetes 1.x.
     """
     requires = upstream.get("Require")
     if not isinstance(requires, list) or "Go" not in upstream:
@@ -36,7 +39,7 @@ def go_mod(version: str, upstream: dict[str, object], packages: tuple[str, ...])
         raise ToolchainError(f"the go.mod of {MODULE} {version} requires no staging module at v0.0.0")
     published = "v0." + version.split(".", 1)[1]
     lines = [
-        "module inventory-harness.invalid/toolchain/kubernetes",
+        f"module inventory-harness.invalid/toolchain/{name}",
         "",
         f"go {upstream['Go']}",
         "",
@@ -57,22 +60,26 @@ def go_mod(version: str, upstream: dict[str, object], packages: tuple[str, ...])
     return "\n".join(lines)
 
 
-def generate(version: str) -> Path:
-    """Pin `version` ("v1.35.4") and return its directory. Raises UsageError and ToolchainError."""
+def generate(version: str) -> list[Path]:
+    """Pin `version` ("v1.35.4") and return its directories. Raises UsageError and ToolchainError."""
     if not re.fullmatch(r"v1\.\d+\.\d+", version):
         raise UsageError(f"not a released Kubernetes version: {version!r} (expected for example v1.35.4)")
-    components: tuple[Component, ...] = next(unit for unit in units(version) if unit.name == "kubernetes").components
-    packages = tuple(source(component).package for component in components)
     with tempfile.TemporaryDirectory(prefix="inventory-harness-pin-") as scratch:
-        draft = Path(scratch)
-        downloaded = json.loads(_go("mod", "download", "-json", f"{MODULE}@{version}", cwd=draft))
-        upstream = json.loads(_go("mod", "edit", "-json", downloaded["GoMod"], cwd=draft))
-        (draft / "go.mod").write_text(go_mod(version, upstream, packages), encoding="utf-8")
-        _go("mod", "tidy", cwd=draft)
-        target = MODULES / source(components[0]).module_dir
-        target.mkdir(exist_ok=True)
-        for name in ("go.mod", "go.sum"):
-            shutil.copyfile(draft / name, target / name)
+        downloaded = json.loads(_go("mod", "download", "-json", f"{MODULE}@{version}", cwd=Path(scratch)))
+        upstream = json.loads(_go("mod", "edit", "-json", downloaded["GoMod"], cwd=Path(scratch)))
+        pinned = [unit for unit in units(version, PINNED) if unit.name in PINNED]
+        return [_pin(unit, version, upstream, Path(scratch) / unit.name) for unit in pinned]
+
+
+def _pin(unit: Unit, version: str, upstream: dict[str, object], draft: Path) -> Path:
+    packages = tuple(source(component).package for component in unit.components)
+    draft.mkdir()
+    (draft / "go.mod").write_text(go_mod(version, upstream, packages, unit.name), encoding="utf-8")
+    _go("mod", "tidy", cwd=draft)
+    target = MODULES / source(unit.components[0]).module_dir
+    target.mkdir(exist_ok=True)
+    for name in ("go.mod", "go.sum"):
+        shutil.copyfile(draft / name, target / name)
     return target
 
 
@@ -91,7 +98,7 @@ def main(argv: list[str]) -> int:
     try:
         if len(argv) != 1:
             raise UsageError("expected one Kubernetes version", hint="python -m harness.toolchain.generate v1.35.4")
-        sys.stdout.write(f"{generate(argv[0])}\n")
+        sys.stdout.write("".join(f"{where}\n" for where in generate(argv[0])))
     except HarnessError as exc:
         sys.stderr.write(f"error: {exc}\n")
         return 3

@@ -54,8 +54,16 @@ class Unit:
         return f"{self.name}-{self.components[0].version}"
 
 
-OPTIONAL = {"kine": Unit("kine", (Component("kine", KINE),))}
-"""What only some runs need, by name: kine, for SQL datastores."""
+def optional(kubernetes: str = DEFAULT_KUBERNETES) -> dict[str, Unit]:
+    """What only some need, by name: kine, for SQL datastores; kubectl, to hold the model against it."""
+    return {
+        "kine": Unit("kine", (Component("kine", KINE),)),
+        "kubectl": Unit("kubectl", (Component("kubectl", kubernetes),)),
+    }
+
+
+OPTIONAL = optional()
+"""The same, for the Kubernetes version that is usual."""
 
 
 def units(kubernetes: str = DEFAULT_KUBERNETES, also: Collection[str] = ()) -> tuple[Unit, ...]:
@@ -67,7 +75,7 @@ def units(kubernetes: str = DEFAULT_KUBERNETES, also: Collection[str] = ()) -> t
         ),
         Unit("etcd", (Component("etcd", ETCD), Component("etcdctl", ETCD))),
         Unit("kwok", (Component("kwok", KWOK),)),
-        *(unit for name, unit in OPTIONAL.items() if name in also),
+        *(unit for name, unit in optional(kubernetes).items() if name in also),
     )
 
 
@@ -77,6 +85,11 @@ def components(kubernetes: str = DEFAULT_KUBERNETES, also: Collection[str] = ())
 
 
 COMPONENTS = components()
+
+
+def of_kubernetes(component: Component) -> bool:
+    """Whether it is a program of the Kubernetes release itself, with that release's version."""
+    return component.name.startswith("kube")
 
 
 class Sums(enum.Enum):
@@ -112,7 +125,7 @@ class Asset:
 def asset(component: Component, *, arch: str, mirror: str | None = None) -> Asset:
     """The official release file of a component for linux/`arch` ("amd64", "arm64"), or the same path on `mirror`."""
     version = component.version
-    if component.name.startswith("kube-"):
+    if of_kubernetes(component):
         url = _at(f"{KUBERNETES_HOST}/release/{version}/bin/linux/{arch}/{component.name}", mirror)
         return Asset(url, (Checksum(f"{url}.sha256", Sums.PLAIN),))
     if component.name == "kwok":
@@ -148,6 +161,7 @@ class Probe:
 PROBES = {
     "kube-apiserver": Probe(("--version",), re.compile(r"^Kubernetes v(\S+)", re.MULTILINE)),
     "kube-controller-manager": Probe(("--version",), re.compile(r"^Kubernetes v(\S+)", re.MULTILINE)),
+    "kubectl": Probe(("version", "--client"), re.compile(r"^Client Version: v(\S+)", re.MULTILINE)),
     "etcd": Probe(("--version",), re.compile(r"^etcd Version: v?(\S+)", re.MULTILINE)),
     "etcdctl": Probe(("version",), re.compile(r"^etcdctl version: v?(\S+)", re.MULTILINE)),
     "kwok": Probe(("--version",), re.compile(r"^kwok version v?(\S+)", re.MULTILINE)),
@@ -166,9 +180,11 @@ class Source:
 
 def source(component: Component) -> Source:
     """Where a component is built from; the directory need not exist (see `build.obstacle`)."""
-    if component.name.startswith("kube-"):
+    if of_kubernetes(component):
+        # kubectl needs modules that the servers do not, which would make their pinned module larger.
+        kind = "kubectl" if component.name == "kubectl" else "kubernetes"
         minor = ".".join(component.version.removeprefix("v").split(".")[:2])
-        return Source(f"kubernetes-{minor}", f"k8s.io/kubernetes/cmd/{component.name}", "k8s.io/kubernetes")
+        return Source(f"{kind}-{minor}", f"k8s.io/kubernetes/cmd/{component.name}", "k8s.io/kubernetes")
     if component.name == "kwok":
         return Source("kwok", "sigs.k8s.io/kwok/cmd/kwok", "sigs.k8s.io/kwok")
     if component.name == "kine":
@@ -180,7 +196,7 @@ def source(component: Component) -> Source:
 def ldflags(component: Component) -> str:
     """Linker flags. Kubernetes and kine take their versions from here; etcd and kwok have theirs in the source."""
     flags = "-s -w"
-    if component.name.startswith("kube-"):
+    if of_kubernetes(component):
         major, minor, _ = component.version.removeprefix("v").split(".", 2)
         package = "k8s.io/component-base/version"
         flags += (

@@ -63,6 +63,11 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, str | int]]] = {
         {"cpu": 2, "memory": 4 * GI},
     ),
     "init alone asks": (pod(container(), initContainers=[container("i", nvidia_gpu=1)]), {"nvidia.com/gpu": 1}),
+    # Each vendor's cards are a resource of their own: the largest of one is not lessened by the other.
+    "vendors apart": (
+        pod(container(amd_gpu=1), initContainers=[container("i", nvidia_gpu=2)]),
+        {"nvidia.com/gpu": 2, "amd.com/gpu": 1},
+    ),
     # Restartable init containers (sidecars, KEP-753) run on beside the regular ones.
     "sidecar adds to containers": (
         pod(container(cpu=2), initContainers=[container("s", restart=SIDECAR, cpu=1)]),
@@ -117,6 +122,14 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, str | int]]] = {
     "pod level and overhead": (
         pod(container(cpu=1), resources={"requests": amounts(cpu=4)}, overhead=amounts(cpu=1)),
         {"cpu": 5},
+    ),
+    "pod level and a memory volume": (
+        pod(
+            container(memory="1Gi"),
+            resources={"requests": amounts(memory="2Gi")},
+            volumes=[volume(medium="Memory", sizeLimit="1Gi")],
+        ),
+        {"memory": 3 * GI},
     ),
     # Memory-backed emptyDir (TRUTH-3): the limit once per volume, however many containers mount it.
     "memory volume once": (
@@ -185,6 +198,30 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, str | int]]] = {
             initContainerStatuses=[resized("s", running=amounts(cpu=3))],
         ),
         {"cpu": 4},
+    ),
+    "sidecar resized beyond what can be": (
+        with_status(
+            pod(container(cpu=1), initContainers=[container("s", restart=SIDECAR, cpu=9)]),
+            initContainerStatuses=[resized("s", running=amounts(cpu=3))],
+            conditions=[PENDING_INFEASIBLE],
+        ),
+        {"cpu": 4},
+    ),
+    # Each resource by itself: what is resized up counts as wanted, what is resized down as running.
+    "resize up and down at once": (
+        with_status(
+            pod(container(cpu=4, memory="1Gi")), containerStatuses=[resized(running=amounts(cpu=1, memory="2Gi"))]
+        ),
+        {"cpu": 4, "memory": 2 * GI},
+    ),
+    # A status whose resources are empty tells of a container that runs without requests.
+    "resources of a status are empty": (
+        with_status(
+            pod(container(cpu=4)),
+            containerStatuses=[{"name": "main", "resources": {}}],
+            conditions=[PENDING_INFEASIBLE],
+        ),
+        {},
     ),
     "ordinary init container is not resized": (
         with_status(

@@ -115,6 +115,7 @@ def _run(
     on_error_event: Callable[[Any], None] = nothing,
     on_gone: Callable[[], Awaitable[None]] = at_once,
     forbidden_is_empty: bool = False,
+    on_closed: Callable[[KubeClient, str], None] = nothing,
 ) -> _Seen:
     async def scenario() -> _Seen:
         app = web.Application()
@@ -128,7 +129,7 @@ def _run(
         async with KubeClient(Access(url, None, {}), api_timeout_s=1.0) as client:
             reflector: Reflector[str] = Reflector(
                 "things", "/api/v1/things", client, lambda item: str(item["metadata"]["name"]), seen, seen, resync,
-                on_error_event, on_gone=on_gone, forbidden_is_empty=forbidden_is_empty,
+                on_error_event, on_gone=on_gone, forbidden_is_empty=forbidden_is_empty, on_closed=on_closed,
             )  # fmt: skip
             task = asyncio.create_task(reflector.run())
             checking = asyncio.create_task(check(seen, reflector))
@@ -155,8 +156,10 @@ def test_events_are_followed_and_a_closed_watch_is_taken_up_where_it_ended() -> 
             while len(server.watched) < 2:
                 await pause(0.01)
 
-    seen = _run(server, check)
+    closed: list[str] = []
+    seen = _run(server, check, on_closed=lambda _client, path: closed.append(path))
     assert server.watched == ["1", "9"]
+    assert closed == ["/api/v1/things"]
     assert seen.calls == [("replace", ["a"]), ("seen", "things"), ("upsert", "b"), ("remove", "a")]
 
 

@@ -29,6 +29,7 @@ SAYS = {
     "etcdctl": f"etcdctl version: {ETCD.removeprefix('v')}",
     "kwok": f"kwok version {KWOK} go1.26.0 (linux/amd64)",
 }
+KUBECTL_SAYS = f"Client Version: {DEFAULT_KUBERNETES}"
 KINE_SAYS = f"kine version {KINE} (4ae5fbc8)"
 
 
@@ -86,10 +87,11 @@ class Mirror:
 
 
 def complete_mirror() -> Mirror:
-    """Every component of the default versions, and kine, each with its checksum."""
+    """Every component of the default versions, kine and kubectl, each with its checksum."""
     mirror = Mirror(files={})
     for name in ("kube-apiserver", "kube-controller-manager"):
         mirror.put_binary(binary_path(name), script(SAYS[name]))
+    mirror.put_binary(binary_path("kubectl"), script(KUBECTL_SAYS))
     archive = etcd_archive()
     mirror.files[ETCD_TAR] = archive
     mirror.files[ETCD_SUMS] = f"{'0' * 64}  other.tar.gz\n{_sum(archive)}  {ETCD_TAR.rsplit('/', 1)[-1]}\n".encode()

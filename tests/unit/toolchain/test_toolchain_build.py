@@ -139,6 +139,7 @@ def test_kubernetes_is_told_its_version_by_the_linker() -> None:
     flags = ldflags(Component("kube-apiserver", "v1.35.4"))
     for part in ("gitVersion=v1.35.4", "gitMajor=1", "gitMinor=35", "gitTreeState=clean"):
         assert f"-X k8s.io/component-base/version.{part}" in flags
+    assert ldflags(Component("kubectl", "v1.35.4")) == flags
     assert ldflags(Component("etcd", "v3.6.8")) == "-s -w"
 
 
@@ -152,6 +153,8 @@ def test_a_generated_module_replaces_what_kubernetes_leaves_open() -> None:
     assert "\ngo 1.25.0\n" in text
     assert "replace (\n\tk8s.io/api => k8s.io/api v0.35.4\n)\n" in text
     assert "klog" not in text
+    assert text.startswith("module inventory-harness.invalid/toolchain/kubernetes\n")
+    assert go_mod("v1.35.4", upstream, (), "kubectl").startswith("module inventory-harness.invalid/toolchain/kubectl\n")
 
 
 @pytest.mark.parametrize("upstream", [{}, {"Go": "1.25.0", "Require": None}, {"Go": "1.25.0", "Require": []}])

@@ -9,7 +9,16 @@ import pytest
 from harness.errors import ToolchainError
 from harness.toolchain import COMPONENTS, outlook, resolve
 from harness.toolchain.build import MODULES, pin
-from harness.toolchain.release import KINE, OPTIONAL, components, ldflags, source
+from harness.toolchain.release import (
+    DEFAULT_KUBERNETES,
+    KINE,
+    OPTIONAL,
+    asset,
+    components,
+    ldflags,
+    source,
+    units,
+)
 from tests.unit.toolchain.mirror import (
     ARCH,
     KINE_BINARY,
@@ -100,6 +109,28 @@ def test_kine_is_pinned_in_exactly_its_version() -> None:
     assert source(KINE_COMPONENT).package in (folder / "go.mod").read_text()
     assert f"{source(KINE_COMPONENT).module} {KINE} h1:" in (folder / "go.sum").read_text()
     assert f"Version={KINE}" in ldflags(KINE_COMPONENT)
+
+
+@pytest.mark.parametrize("kubernetes", ["v1.34.4", "v1.35.4"])
+def test_kubectl_is_of_the_release_of_the_servers(kubernetes: str) -> None:
+    """It has their version, whatever it is, and a pinned module of its own for each minor."""
+    (unit,) = (unit for unit in units(kubernetes, ("kubectl",)) if unit.name == "kubectl")
+    (kubectl,) = unit.components
+    pinned = pin(kubectl)
+    folder = MODULES / source(kubectl).module_dir
+
+    assert (kubectl.version, asset(kubectl, arch="amd64").url.rpartition("/")[2]) == (kubernetes, "kubectl")
+    assert pinned is not None
+    assert pinned.version == kubernetes
+    assert source(kubectl).package in (folder / "go.mod").read_text()
+
+
+def test_kubectl_is_brought_when_it_is_asked_for(mirror: Mirror, tmp_path: Path) -> None:
+    """From the release, checked against the checksum beside it; a run has no use for it and does not ask."""
+    tools = resolve(also=("kubectl",), mirror=mirror.url, cache=tmp_path, no_build=True)
+
+    assert (tools.sources["kubectl"], tools.versions["kubectl"]) == ("download", DEFAULT_KUBERNETES)
+    assert "kubectl" not in resolve(mirror=mirror.url, cache=tmp_path, no_build=True).paths
 
 
 def test_the_outlook_tells_of_what_is_asked_for(tmp_path: Path, without_go: None) -> None:
