@@ -38,6 +38,13 @@ from harness.fault.rights import RightsRevoked
 from harness.fault.server import ServerKilled, ServerPaused
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
 from harness.fault.starved import OperatorStarved
+from harness.fault.storage import (
+    CephToolsBroken,
+    PoolFilled,
+    StorageClassDeleted,
+    StorageClassUnlabelled,
+    VolumeDeleted,
+)
 from harness.fault.strangers import ForeignPod, LeftoverPods
 from harness.fault.timetravel import ListsFromThePast, VersionExpired, WatchesFromThePast
 from harness.fault.together import Together
@@ -64,6 +71,7 @@ __all__ = [
     "ApiServerKilled",
     "ApiSlow",
     "ApiTruncates",
+    "CephToolsBroken",
     "CertificateReplaced",
     "ClockAhead",
     "Compacted",
@@ -113,6 +121,7 @@ __all__ = [
     "OperatorPaused",
     "OperatorStarved",
     "OperatorTerminated",
+    "PoolFilled",
     "PortTaken",
     "ProcessorStarved",
     "QuorumLost",
@@ -128,9 +137,12 @@ __all__ = [
     "SlowClients",
     "SpaceExhausted",
     "SqlReadOnly",
+    "StorageClassDeleted",
+    "StorageClassUnlabelled",
     "Together",
     "TokenExpired",
     "VersionExpired",
+    "VolumeDeleted",
     "WatchBookmarksOnly",
     "WatchDelayed",
     "WatchDropsEvents",

@@ -6,7 +6,8 @@ directory and on the given loopback port for the registry; it ends when its pare
 
 Commands are one JSON object a line, answered by one: {"do": "hardware", "node": N, "body": {…} | null}, {"do":
 "hardware-many", "body": {node: {…}}}, {"do": "behaviour", "node": N | "*", "mode": …, "delay_s": …}, {"do":
-"registry", "body": {…}, "mode": answer | one of REGISTRY_FAULTY, "delay_s": …}, {"do": "stats"}, {"do": "ping"}.
+"registry", "body": {…}, "mode": answer | one of REGISTRY_FAULTY, "delay_s": …}, {"do": "kubelet", "port": N}, {"do":
+"stats"}, {"do": "ping"}.
 """
 
 from __future__ import annotations
@@ -140,6 +141,8 @@ class Sidecar:
                 self.egress.drop()
             case "registry":
                 self.registry.change(body)
+            case "kubelet":
+                self.egress.kubelet = int(body["port"])
             case "stats":
                 return {
                     "ok": True,

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from harness.cluster.apicalls import VERBS
+from harness.cluster.cephtools import TOOLS_FAULTY
 from harness.cluster.configfile import WAYS
 from harness.cluster.datastore import ETCD, ETCD3, SERVED
 from harness.cluster.egress import FAULTY
@@ -49,6 +50,13 @@ from harness.fault.rights import VERBS as RIGHTS
 from harness.fault.server import ServerKilled, ServerPaused
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
 from harness.fault.starved import OperatorStarved
+from harness.fault.storage import (
+    CephToolsBroken,
+    PoolFilled,
+    StorageClassDeleted,
+    StorageClassUnlabelled,
+    VolumeDeleted,
+)
 from harness.fault.strangers import ForeignPod, LeftoverPods
 from harness.fault.timetravel import ListsFromThePast, VersionExpired, WatchesFromThePast
 from harness.fault.together import Together, parts
@@ -88,6 +96,7 @@ KINDS: Mapping[str, type[Any]] = {
         SlowClients, IdleConnections, HalfOpenStreams, HugeHeaders,
         RightsRevoked, AdmissionDenies, QuotaExhausted, ServiceAccountMissing, NamespaceRecreated, OperatorStarved,
         ConfigChanged, ConfigBroken, ConfigDeleted,
+        StorageClassDeleted, StorageClassUnlabelled, VolumeDeleted, PoolFilled, CephToolsBroken,
     )
 }  # fmt: skip
 
@@ -113,6 +122,7 @@ WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "config-changed": {"how": WAYS},
     "config-broken": {"what": tuple(BROKEN), "how": WAYS},
     "config-deleted": {"how": WAYS},
+    "ceph-tools-broken": {"mode": TOOLS_FAULTY},
 }
 """The parameters that are one of a few words, by kind of fault."""
 
@@ -153,6 +163,11 @@ OF_SUPERVISED = frozenset({"port-taken", "operator-crash-loops"})
 OF_CONFIGURED = frozenset({"config-changed", "config-broken", "config-deleted"})
 """The faults that need an operator with a configuration file, by kind."""
 
+OF_STORAGE = frozenset(
+    {"storage-class-deleted", "storage-class-unlabelled", "volume-deleted", "pool-filled", "ceph-tools-broken"}
+)
+"""The faults that need a cluster with storage, by kind."""
+
 LONGEST_S = 600.0
 """No fault lasts longer: a run must end."""
 
@@ -170,6 +185,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "count": (1, 5000),
     "size_kib": (1, 65536),
     "kills": (2, 6),
+    "gib": (1, 1 << 20),
     "alive_s": (0.0, 10.0),
     "share": (0.05, 0.9),
     "status": (400, 599),
