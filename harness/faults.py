@@ -42,6 +42,13 @@ from harness.fault.second import SecondOperator
 from harness.fault.server import ServerKilled, ServerPaused
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
 from harness.fault.starved import OperatorStarved
+from harness.fault.storage import (
+    CephToolsBroken,
+    PoolFilled,
+    StorageClassDeleted,
+    StorageClassUnlabelled,
+    VolumeDeleted,
+)
 from harness.fault.strangers import ForeignPod, LeftoverPods
 from harness.fault.timetravel import ListsFromThePast, VersionExpired, WatchesFromThePast
 from harness.fault.together import Together
@@ -68,6 +75,7 @@ __all__ = [
     "ApiServerKilled",
     "ApiSlow",
     "ApiTruncates",
+    "CephToolsBroken",
     "CertificateReplaced",
     "ClockAhead",
     "Compacted",
@@ -122,6 +130,7 @@ __all__ = [
     "OperatorPaused",
     "OperatorStarved",
     "OperatorTerminated",
+    "PoolFilled",
     "PortTaken",
     "ProcessorStarved",
     "QuorumLost",
@@ -138,9 +147,12 @@ __all__ = [
     "SlowClients",
     "SpaceExhausted",
     "SqlReadOnly",
+    "StorageClassDeleted",
+    "StorageClassUnlabelled",
     "Together",
     "TokenExpired",
     "VersionExpired",
+    "VolumeDeleted",
     "WatchBookmarksOnly",
     "WatchDelayed",
     "WatchDropsEvents",

@@ -21,7 +21,9 @@ from harness.traffic.pods import Churn
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harness.cluster.storage import Storage
     from harness.fault.schedule import Step
+    from harness.traffic.volumes import Volumes
 
 DEFAULT_PROFILE = NodeProfile(gpu="a100", gpus=4)
 
@@ -66,7 +68,8 @@ class Scenario:
     `proxied`: the operator goes through the API proxy, as it does anyway where a fault needs it. `models`: what the GPU
     registry calls a model, by the name it has in profiles and faults.
     `config`: the configuration file that the operator starts with; None: it is given none. `rest_address`: where both
-    of its listeners are, one of `operator.base.ADDRESSES`.
+    of its listeners are, one of `operator.base.ADDRESSES`. `storage`: what the cluster has of it; None: nothing, and
+    nothing of it is watched. `volumes`: traffic on PersistentVolumes.
     """
 
     id: str
@@ -91,6 +94,8 @@ class Scenario:
     config: Configuration | None = None
     models: Mapping[str, str] = field(default_factory=dict)
     rest_address: str = LOOPBACK
+    storage: Storage | None = None
+    volumes: Volumes | None = None
 
     def __post_init__(self) -> None:
         if not self.id or any(part in {"", ".", ".."} for part in self.id.split("/")):
@@ -137,6 +142,14 @@ class Scenario:
             )
 
     def _check_config(self) -> None:
+        named = self.config is not None and self.config.storage
+        if self.storage is None and (named or self.volumes is not None):
+            what = "its configuration names storage classes" if named else "it has traffic on volumes"
+            raise UsageError(
+                f"scenario {self.id}: {what}, and there is no storage", hint="storage=Storage(classes=(…,))"
+            )
+        if self.storage is None and (alone := sorted({f.kind for f in simple(*self.faults)} & catalog.OF_STORAGE)):
+            raise UsageError(f"scenario {self.id}: {alone[0]} needs storage", hint="storage=Storage(classes=(…,))")
         for part in (part for part in simple(*self.faults) if part.kind in catalog.OF_CONFIGURED):
             if self.config is None:
                 raise UsageError(
@@ -199,7 +212,7 @@ class Scenario:
             "nodes": {name: dataclasses.asdict(profile) for name, profile in self.nodes.items()},
             "faults": [composition.to_json(step) for step in self.faults],
             "traffic": None if self.traffic is None else dataclasses.asdict(self.traffic),
-            "min_ops": 0 if self.traffic is None else self.traffic.least,
+            "min_ops": sum(part.least for part in (self.traffic, self.volumes) if part is not None),
             "objectives": dict(self.objectives),
             **self.supervision,
             "quiet_s": self.quiet_s,
@@ -215,4 +228,6 @@ class Scenario:
             "config": None if self.config is None else dataclasses.asdict(self.config),
             "models": dict(self.models),
             "rest_address": self.rest_address,
+            "storage": None if self.storage is None else dataclasses.asdict(self.storage),
+            "volumes": None if self.volumes is None else dataclasses.asdict(self.volumes),
         }

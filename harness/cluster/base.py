@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.cluster.apirules import ApiRule
+    from harness.cluster.cephtools import CephTools
     from harness.cluster.client import KubeClient
     from harness.cluster.datastore import Datastore
     from harness.cluster.relay import Rule
@@ -142,6 +143,11 @@ class Cluster(Protocol):
 
     async def discovery_stats(self) -> Mapping[str, Any]:
         """{"served": {node: answers}, "registry": answers, …}: evidence that the operator asked (`sidecar`)."""
+        ...
+
+    @property
+    def ceph(self) -> CephTools:
+        """The tools of the Ceph clusters, of which there may be none: what they tell, and whether they misbehave."""
         ...
 
     def take_port(self) -> int:

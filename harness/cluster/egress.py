@@ -4,7 +4,8 @@ The API server is told (EgressSelectorConfiguration, name `cluster`, HTTPConnect
 everything that is meant for a pod or node to our socket: first `CONNECT <pod IP>:<port>`, then, inside, the plain
 HTTP request, with `X-Forwarded-Uri: /api/v1/namespaces/<ns>/pods/<pod>:8081/proxy/<path>`. Which node is meant is
 read from the pod itself. So any number of nodes has a hardware discovery API without root and without network
-namespaces, and every byte passes through a place where discovery faults can act (`Behaviour`).
+namespaces, and every byte passes through a place where discovery faults can act (`Behaviour`). What is meant for a
+node's kubelet (an exec) is handed on as it is to whoever plays kubelet.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from harness.wait import interval
@@ -22,6 +24,11 @@ from harness.wait import interval
 _URI = re.compile(r"^/api/v1/namespaces/(?P<ns>[^/]+)/pods/(?:https?:)?(?P<pod>[^/:]+)(?::\d+)?/proxy(?P<path>/[^?]*)?")
 _MAX_HEAD = 65536
 _HEAD_TIMEOUT_S = 30.0
+
+KUBELET_PORT = 10250
+"""Where the API server looks for a kubelet whose Node names no other port."""
+
+_CHUNK = 1 << 16
 
 NodeOfPod = Callable[[str, str], Awaitable[str | None]]
 """(namespace, pod name) -> the node the pod runs on, or None when there is no such pod."""
@@ -41,6 +48,7 @@ UNSETTLED = "unsettled"
 HUGE_BYTES = 32 << 20
 _PADDING = b"x" * (1 << 18)
 _JSON, _TEXT = "application/json", "text/plain"
+_ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,8 @@ class Behaviour:
 class Egress:
     """The discovery APIs of all simulated nodes.
 
+    `kubelet`: the loopback port of whoever plays kubelet for all nodes; 0: nobody does.
+
     `hardware` maps a node to {"cpu": …, "gpu": …, "memory": …}; a node without an entry refuses connections, as a
     machine that runs no discovery server does. `served` counts answers for each node, `misbehaved` the requests that
     met a faulty behaviour, `turns` for each node the answers of its own and of the other machine since it is unsettled:
@@ -71,6 +81,7 @@ class Egress:
     served: dict[str, int] = field(default_factory=dict)
     misbehaved: int = 0
     turns: dict[str, list[int]] = field(default_factory=dict)
+    kubelet: int = 0
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -82,7 +93,10 @@ class Egress:
             if not request.startswith("CONNECT "):
                 await _send(writer, 405, "text/plain", b"only CONNECT is served here\n")
                 return
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            if request.split(" ")[1].rpartition(":")[2] == str(KUBELET_PORT):
+                await self._to_kubelet(reader, writer)
+                return
+            writer.write(_ESTABLISHED)
             await writer.drain()
             while await self._request(reader, writer):
                 pass
@@ -91,6 +105,26 @@ class Egress:
         finally:
             self._open.discard(writer)
             writer.close()
+
+    async def _to_kubelet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Hand bytes on in both directions until either end closes; what is inside is TLS, and none of our business."""
+        if not self.kubelet:
+            await _send(writer, 502, _TEXT, b"no kubelet is at work here\n")
+            return
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.kubelet)
+        try:
+            writer.write(_ESTABLISHED)
+            ways = [
+                asyncio.ensure_future(_carry(reader, far_writer)), asyncio.ensure_future(_carry(far_reader, writer)),
+            ]  # fmt: skip
+            try:
+                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for way in ways:
+                    way.cancel()
+                await asyncio.gather(*ways, return_exceptions=True)
+        finally:
+            far_writer.close()
 
     async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request inside the tunnel; False when the tunnel is to be closed."""
@@ -147,6 +181,12 @@ class Egress:
         for writer in list(self._open):
             with contextlib.suppress(RuntimeError):
                 writer.transport.abort()
+
+
+async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(_CHUNK):
+        writer.write(data)
+        await writer.drain()
 
 
 async def _head(reader: asyncio.StreamReader) -> tuple[str, dict[str, str]]:
@@ -219,6 +259,6 @@ async def _send(writer: asyncio.StreamWriter, status: int, content_type: str, bo
 
 def _status(status: int, content_type: str, length: int) -> bytes:
     """The head of an answer."""
-    reason = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 500: "Internal Server Error"}[status]
+    reason = HTTPStatus(status).phrase
     head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
     return head.encode()

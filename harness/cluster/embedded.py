@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from harness.cluster import access, apiproxy
 from harness.cluster.base import POD_NAMESPACE
+from harness.cluster.cephtools import CephTools
 from harness.cluster.client import KubeClient
 from harness.cluster.concurrent import all_of
 from harness.cluster.control import ControlSocket
@@ -175,6 +176,9 @@ class EmbeddedCluster:
         kwok = Kwok(
             self.toolchain, self.directory, own, self.keys, self.env, self.shape.large, self.shape.status_period_s
         )
+        if self.shape.ceph:
+            self.ceph.install()
+            kwok.env, kwok.more = self.ceph.env(self.env), self.ceph.documents()
         for client in {id(client): client for client in (self.client, *self.watchers)}.values():
             await client.__aenter__()
         if self._relay is not None:
@@ -194,6 +198,8 @@ class EmbeddedCluster:
             self._controllers_at_work(),
             self._answers(self._sidecar, "sidecar"),
         )
+        if self.shape.ceph:
+            await self._sidecar.command(do="kubelet", port=kwok_port)
         if self.shape.by_token:
             file, key = self.directory / _TOKEN_FILE, self.keys.service_accounts.key
             uid = await access.account(self.client)
@@ -354,6 +360,11 @@ class EmbeddedCluster:
                 "the operator comes with a certificate", hint="the fault must be one of catalog.BY_TOKEN"
             )
         self._token.write(life_s=life_s)
+
+    @property
+    def ceph(self) -> CephTools:
+        """The tools of the Ceph clusters."""
+        return CephTools(self.directory, self.shape.ceph)
 
     def take_port(self) -> int:
         """A loopback port reserved for the life of the cluster."""

@@ -6,8 +6,8 @@ directory and on the given loopback port for the registry; it ends when its pare
 
 Commands are one JSON object a line, answered by one: {"do": "hardware", "node": N, "body": {…} | null}, {"do":
 "hardware-many", "body": {node: {…}}}, {"do": "behaviour", "node": N | "*", "mode": …, "delay_s": …, "others": {node:
-{…}}}, {"do": "registry", "body": {…}, "mode": answer | one of REGISTRY_FAULTY, "delay_s": …}, {"do": "stats"}, {"do":
-"ping"}.
+{…}}}, {"do": "registry", "body": {…}, "mode": answer | one of REGISTRY_FAULTY, "delay_s": …}, {"do": "kubelet", "port":
+N}, {"do": "stats"}, {"do": "ping"}.
 """
 
 from __future__ import annotations
@@ -144,6 +144,8 @@ class Sidecar:
                 self.egress.behave(body["node"], behaviour)
             case "registry":
                 self.registry.change(body)
+            case "kubelet":
+                self.egress.kubelet = int(body["port"])
             case "stats":
                 return {
                     "ok": True,

@@ -163,6 +163,10 @@ class World(Protocol):
         """Change the registry's content, and the ground truth's record of it."""
         ...
 
+    async def set_pools(self, namespace: str, body: Any) -> None:
+        """Change what the tools of a Ceph cluster tell of its pools, and the ground truth's record of it."""
+        ...
+
     @property
     def config(self) -> ConfigFile | None:
         """The operator's configuration file, to look at; None when it was given none."""

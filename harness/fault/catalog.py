@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from harness.cluster.apicalls import VERBS
+from harness.cluster.cephtools import TOOLS_FAULTY
 from harness.cluster.configfile import WAYS
 from harness.cluster.datastore import ETCD, ETCD3, SERVED
 from harness.cluster.egress import FAULTY
@@ -53,6 +54,13 @@ from harness.fault.second import SecondOperator
 from harness.fault.server import ServerKilled, ServerPaused
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
 from harness.fault.starved import OperatorStarved
+from harness.fault.storage import (
+    CephToolsBroken,
+    PoolFilled,
+    StorageClassDeleted,
+    StorageClassUnlabelled,
+    VolumeDeleted,
+)
 from harness.fault.strangers import ForeignPod, LeftoverPods
 from harness.fault.timetravel import ListsFromThePast, VersionExpired, WatchesFromThePast
 from harness.fault.together import Together, parts
@@ -94,6 +102,8 @@ KINDS: Mapping[str, type[Any]] = {
         SlowClients, IdleConnections, HalfOpenStreams, HugeHeaders,
         RightsRevoked, AdmissionDenies, QuotaExhausted, ServiceAccountMissing, NamespaceRecreated, OperatorStarved,
         ConfigChanged, ConfigBroken, ConfigDeleted, ConfigBadAtStart,
+        ConfigChanged, ConfigBroken, ConfigDeleted,
+        StorageClassDeleted, StorageClassUnlabelled, VolumeDeleted, PoolFilled, CephToolsBroken,
     )
 }  # fmt: skip
 
@@ -121,6 +131,7 @@ WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "config-broken": {"what": tuple(BROKEN), "how": WAYS},
     "config-deleted": {"how": WAYS},
     "config-bad-at-start": {"what": tuple(what for what in BROKEN if what != "empty"), "how": WAYS},
+    "ceph-tools-broken": {"mode": TOOLS_FAULTY},
 }
 """The parameters that are one of a few words, by kind of fault."""
 
@@ -163,6 +174,10 @@ OF_CONFIGURED = frozenset({"config-changed", "config-broken", "config-deleted", 
 
 OF_MEMORY_GROUPS = frozenset({"memory-limited"})
 """The faults that need a machine on which we can make a control group for memory, by kind."""
+OF_STORAGE = frozenset(
+    {"storage-class-deleted", "storage-class-unlabelled", "volume-deleted", "pool-filled", "ceph-tools-broken"}
+)
+"""The faults that need a cluster with storage, by kind."""
 
 LONGEST_S = 600.0
 """No fault lasts longer: a run must end."""
@@ -181,6 +196,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "count": (1, 5000),
     "size_kib": (1, 65536),
     "kills": (2, 6),
+    "gib": (1, 1 << 20),
     "alive_s": (0.0, 10.0),
     "share": (0.05, 0.9),
     "status": (400, 599),

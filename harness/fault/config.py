@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from harness.cluster.configfile import RENAME, cut_off, text
+from harness.cluster.configfile import RENAME, changed, cut_off, text
 from harness.errors import FaultError, WaitTimeoutError
 from harness.fault.base import (
     BITE_DEADLINE_S,
@@ -70,12 +70,14 @@ class _FileChanged:
 class ConfigChanged(_FileChanged):
     """The configuration file excludes the nodes that `exclude` matches, for `for_s` seconds, and then those of before.
 
-    `how` is one of `configfile.WAYS`. `for_good`: it stays changed. `restart_operator`: the operator is killed before
-    the change and started after it; that excuses lateness up to RECOVER-1's objective after the heal, so a change back
-    that is to be judged is a fault of its own.
+    `storage`: the storage classes that it names meanwhile; None: those of before. `how` is one of `configfile.WAYS`.
+    `for_good`: it stays changed. `restart_operator`: the operator is killed before the change and started after it;
+    that excuses lateness up to RECOVER-1's objective after the heal, so a change back that is to be judged is a fault
+    of its own.
     """
 
     exclude: tuple[str, ...] = ()
+    storage: tuple[str, ...] | None = None
     how: str = RENAME
     for_s: float = 8.0
     for_good: bool = False
@@ -89,7 +91,9 @@ class ConfigChanged(_FileChanged):
 
     async def prepare(self, world: World) -> State:
         """What the file says now, what it is to say, and what it says in the end."""
-        return _planned(world, text(self.exclude), for_good=self.for_good)
+        before = _file(world).read()
+        wanted = changed(before or "", exclude=self.exclude, storage=self.storage)
+        return _planned(world, wanted, for_good=self.for_good)
 
     async def inject(self, world: World, state: State) -> None:
         """Change the file; with a restart, while the operator is dead."""

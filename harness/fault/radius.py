@@ -28,6 +28,7 @@ CONFIGURATION = "the operator's configuration"
 RIGHTS, NAMESPACE = "what the operator may do", "the discovery namespace"
 OPERATOR = "the operator's process"
 PORTS, CONNECTIONS = "the operator's ports", "connections to the operator"
+STORAGE, POOLS, TOOLS = "storage classes and volumes", "what a Ceph cluster tells of its pools", "the Ceph tools"
 REQUESTS, WATCHES = "the operator's requests", "the operator's watches"
 
 RADII: Mapping[str, tuple[str, ...]] = {
@@ -60,6 +61,9 @@ RADII: Mapping[str, tuple[str, ...]] = {
     "registry-early": (REGISTRY, OPERATOR),
     **dict.fromkeys(("config-changed", "config-broken", "config-deleted"), (CONFIGURATION,)),
     "config-bad-at-start": (CONFIGURATION, OPERATOR),
+    **dict.fromkeys(("storage-class-deleted", "storage-class-unlabelled", "volume-deleted"), (STORAGE,)),
+    "pool-filled": (POOLS,),
+    "ceph-tools-broken": (TOOLS,),
     **dict.fromkeys(("rights-revoked", "admission-denies", "operator-starved"), (RIGHTS,)),
     **dict.fromkeys(("namespace-recreated", "quota-exhausted", "service-account-missing"), (NAMESPACE,)),
     **dict.fromkeys(
@@ -98,7 +102,9 @@ _EXCLUSIVE: Mapping[str, str] = {
     **dict.fromkeys((ONE_NODE, NODES, NEW_NODES), "node"),
     DISCOVERY_PODS: "the discovery pods of node",
     DISCOVERY_API: "the discovery API of node",
-    **{word: word for word in (REGISTRY, CONFIGURATION, RIGHTS, NAMESPACE, OPERATOR)},
+    **{word: word for word in (REGISTRY, CONFIGURATION, RIGHTS, NAMESPACE, OPERATOR, STORAGE)},
+    # Both are told by the one command.
+    **dict.fromkeys((POOLS, TOOLS), "what the Ceph tools tell"),
 }
 _NAMED = frozenset({*_OF_NODES, DISCOVERY_PODS, DISCOVERY_API})
 """The words that stand for something of nodes, so that two faults may harm that of two nodes."""

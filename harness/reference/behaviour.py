@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harness.reference.config import Config, keep_last_good, read_again, refuse
 from harness.reference.records import NodeRecord, PodRecord, decode_pod
 from harness.reference.resources import NOTHING, Amounts
+from harness.reference.storage import CORRECT_STORAGE, StorageRules
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Mapping
@@ -127,7 +128,7 @@ class Behaviour:
     `rest_waits_while_away`, `rest_takes_turns`, `stream_sends_at_most` (snapshots; 0 for no limit), `always_healthy`,
     `retries_ports`. Configuration file: `config_reader` (the way to its text), `on_bad_config` (says so, and what is
     in force from then on; None: what was), `on_bad_start` (what is in force when the first one is bad). Access:
-    `rereads_token` (before each request).
+    `rereads_token` (before each request). Storage: `storage`.
     """
 
     resync: Callable[[], Awaitable[None]] = at_once
@@ -173,6 +174,7 @@ class Behaviour:
     config_reader: Callable[[str], Callable[[], str]] = read_again
     on_bad_config: Callable[[UsageError], Config | None] = keep_last_good
     on_bad_start: Callable[[UsageError], Config] = refuse
+    storage: StorageRules = CORRECT_STORAGE
 
 
 CORRECT = Behaviour()

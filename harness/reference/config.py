@@ -38,6 +38,10 @@ class Config:
         """Whether an expression is found anywhere in the node's name (Go's MatchString)."""
         return any(pattern.search(node) for pattern in self.exclude_nodes)
 
+    def classes_not_on(self, node: str) -> frozenset[str]:
+        """The storage classes that the node does not have."""
+        return frozenset(name for pattern, names in self.exclude_storage if pattern.search(node) for name in names)
+
 
 def parse(text: str) -> Config:
     """A configuration from YAML; raises UsageError that names what is wrong."""

@@ -27,6 +27,7 @@ from harness.reference.naming import discovery_pod_name
 from harness.reference.pause import pause
 from harness.reference.records import NodeRecord, PodRecord, decode_pod
 from harness.reference.resources import NOTHING, Amounts
+from harness.reference.storagedefects import STORAGE_DEFECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -427,6 +428,7 @@ DEFECTS: Mapping[str, Defect] = {
         ),
         *(Defect(*row) for row in unlucky.ROWS),
         *LEAKS,
+        *STORAGE_DEFECTS,
     )
 }
 

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from aiohttp import web
 
@@ -27,17 +27,24 @@ from harness.reference.reflector import Reflector
 from harness.reference.rest import Rest
 from harness.reference.rpc import Rpc
 from harness.reference.state import NodeMirror, PodMirror, State
+from harness.reference.storage import decode_class, decode_volume
+from harness.reference.stores import CLASSES, VOLUMES, ClassMirror, Tools, VolumeMirror
 from harness.reference.visibility import Visibility
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from harness.reference.behaviour import Behaviour
     from harness.reference.inventory import Inventory
+    from harness.reference.reflector import Mirror
 
 # The end of the process may take this long, so that a supervisor's SIGKILL is not needed.
 _CLEAN_UP_S = 2.0
 _CRASHED = 2
+_CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
+_LOOK_S = 3600.0
+
+Record = TypeVar("Record")
 
 
 async def serve(options: Options, behaviour: Behaviour) -> None:
@@ -66,16 +73,12 @@ class Operator:
         self._state = State(behaviour, options.pod_namespace, settings)
         self._visibility = Visibility(("nodes", "pods"), on_change=self._state.changed.set, on_return=self._restart)
         self._publisher = Publisher(self._state, complete=self._complete, view=self._view)
-        self._nodes = Reflector(
-            "nodes", "/api/v1/nodes", client, decode_node, NodeMirror(self._state), self._visibility,
-            behaviour.resync, behaviour.on_error_event, behaviour.resumes_watches, behaviour.on_gone,
-            behaviour.forbidden_is_empty, behaviour.watches_from_list, on_closed=behaviour.on_watch_closed,
-        )  # fmt: skip
-        self._pods = Reflector(
-            "pods", "/api/v1/pods", client, behaviour.decode_pod, PodMirror(self._state), self._visibility,
-            behaviour.resync, behaviour.on_error_event, behaviour.resumes_watches, behaviour.on_gone,
-            behaviour.forbidden_is_empty, behaviour.watches_from_list, on_closed=behaviour.on_watch_closed,
-        )  # fmt: skip
+        stores = self._state.stores
+        self._nodes = self._reflector("nodes", "/api/v1/nodes", decode_node, NodeMirror(self._state))
+        self._pods = self._reflector("pods", "/api/v1/pods", behaviour.decode_pod, PodMirror(self._state))
+        self._classes = self._reflector(CLASSES, _CLASSES, decode_class, ClassMirror(stores))
+        self._volumes = self._reflector(VOLUMES, f"/api/v1/{VOLUMES}", decode_volume, VolumeMirror(stores))
+        self._tools = Tools(stores, client, config=lambda: self._state.config)
         self._discovery = Discovery(
             self._state, client, behaviour, options.discovery_image, options.discovery_period_s,
             ready=lambda: self._visibility.synced, away=lambda: self._visibility.away,
@@ -84,6 +87,16 @@ class Operator:
         self._state.listeners += [self._discovery.wake, self._labels.wake]
         self._rpc = Rpc(self._publisher, behaviour)
         self._runner = Rest(self._publisher, self._visibility, behaviour).runner()
+
+    def _reflector(
+        self, name: str, path: str, decode: Callable[[Any], Record], mirror: Mirror[Record]
+    ) -> Reflector[Record]:
+        how = self._behaviour
+        return Reflector(
+            name, path, self._client, decode, mirror, self._visibility, how.resync, how.on_error_event,
+            how.resumes_watches, how.on_gone, how.forbidden_is_empty, how.watches_from_list,
+            on_closed=how.on_watch_closed,
+        )  # fmt: skip
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set; an exception of any part ends all of them and is raised."""
@@ -113,6 +126,7 @@ class Operator:
             self._serve_rpc(),
             self._nodes.run(),
             self._pods.run(),
+            self._storage(),
             self._visibility.probe(self._client),
             self._discovery.run(),
             self._labels.run(),
@@ -132,6 +146,13 @@ class Operator:
                 again=self._behaviour.asks_registry_again,
             ),
         ]
+
+    async def _storage(self) -> None:
+        """Follow storage from the moment on at which the configuration names a class."""
+        while not self._state.config.cluster_storage:
+            await pause(_LOOK_S, self._state.stores.happened)
+        # No task group: a crash must stay the crash that it is.
+        await asyncio.gather(self._classes.run(), self._volumes.run(), self._tools.run())
 
     async def _serve_rest(self) -> None:
         port = self._options.rest_port or await self._own_port("rest", REST_PORT)
@@ -175,7 +196,9 @@ class Operator:
         return default
 
     def _complete(self) -> bool:
-        return self._visibility.synced and self._registry_tried.is_set() and self._state.all_settled()
+        state = self._state
+        seen = self._visibility.synced and state.stores.complete(state.config)
+        return seen and self._registry_tried.is_set() and state.all_settled()
 
     def _view(self, inventory: Inventory) -> Inventory:
         behaviour, sight = self._behaviour, self._visibility
@@ -186,8 +209,8 @@ class Operator:
         return behaviour.inventory_while_away(inventory) if sight.away else inventory
 
     def _restart(self) -> None:
-        self._nodes.restart()
-        self._pods.restart()
+        for reflector in (self._nodes, self._pods, self._classes, self._volumes):
+            reflector.restart()
 
     async def _close_ports(self) -> None:
         await asyncio.gather(self._rpc.stop(), self._runner.cleanup())

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 from harness.reference.behaviour import Behaviour, Ledger, reportable
 from harness.reference.hardware import NO_REGISTRY, Gpu, Hardware, Registry, known_gpus
 from harness.reference.inventory import NodeEntry, node_entry
+from harness.reference.stores import Stores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from harness.reference.config import Config
+    from harness.reference.inventory import StorageEntry
     from harness.reference.records import NodeRecord, PodRecord
 
 # TRUTH-1 gives a node 5 s to appear; when its hardware cannot be read by then it appears without hardware info.
@@ -46,9 +48,11 @@ class State:
     _first_offered: dict[str, tuple[str, float]] = field(default_factory=dict)
     _dirty: set[str] = field(default_factory=set)
     _ledger: Ledger = field(init=False)
+    stores: Stores = field(init=False)
 
     def __post_init__(self) -> None:
         self._ledger = self.behaviour.ledger()
+        self.stores = Stores(self.behaviour.storage, self.changed.set, self.touch_all)
 
     # -- what is put in ------------------------------------------------------------------------------------------
 
@@ -118,6 +122,7 @@ class State:
             self.config = config
             for node in self.nodes.values():
                 self._note_offer(node)
+            self.stores.happened.set()
             self.touch_all()
 
     def touch(self, name: str) -> None:
@@ -179,8 +184,15 @@ class State:
             (pod.requests for pod in self._by_node.get(name, {}).values() if self.behaviour.counts(pod)),
             cpu_info=hardware.cpus or (),
             gpu_info=tuple(map(self.behaviour.reported_gpu, gpus)),
+            storage_classes=self.stores.of_node(self.config, name),
             correction=self._ledger.correction(name),
         )
+
+    def storage(self) -> tuple[StorageEntry, ...]:
+        """What is to be reported of cluster storage now."""
+        if not self.config.cluster_storage:
+            return ()
+        return self.stores.entries(self.config, [node for name, node in self.nodes.items() if self.offered(name)])
 
     # -- inside --------------------------------------------------------------------------------------------------
 

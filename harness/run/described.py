@@ -82,6 +82,8 @@ def needs(name: str) -> tuple[str, ...]:
         found.append("configuration file")
     if name in catalog.OF_MEMORY_GROUPS:
         found.append("memory control group")
+    if name in catalog.OF_STORAGE:
+        found.append("storage")
     return tuple(found)
 
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from harness.scenario import Scenario
     from harness.toolchain import Toolchain
     from harness.traffic.driver import Driver
+    from harness.traffic.volumes import VolumeDriver
 
 GATE_QUIET_S = 0.5
 GATE_PATIENCE_S = 12.0
@@ -229,7 +230,8 @@ class _Run:
         history = stage.history
         history.add("mark", mark="traffic-begin", detail="")
         stage.world.driver = driver = stage.driver()
-        traffic = stage.spawn(driver.run()) if driver is not None else None
+        drivers = [one for one in (driver, stage.volume_driver()) if one is not None]
+        traffic = [stage.spawn(one.run()) for one in drivers]
         try:
             if self.scenario.faults:
                 self._phase("harm: " + ", ".join(fault.kind for fault in injected(*self.scenario.faults)))
@@ -238,19 +240,20 @@ class _Run:
             else:
                 self._phase("observing")
                 await interval(self.scenario.observe_s)
-            if driver is not None:
-                await self._enough(driver)
+            for one in drivers:
+                await self._enough(one)
         finally:
             history.add("mark", mark="final-heal", detail="")
             await nemesis.heal_all()
-        if driver is not None and traffic is not None:
-            driver.stop()
-            await traffic
-            if self.setup.settle:
-                await driver.settle(seeds.stream(self.setup.seed, self.scenario.id, "settle"))
+        for one in drivers:
+            one.stop()
+        for task in traffic:
+            await task
+        if driver is not None and self.setup.settle:
+            await driver.settle(seeds.stream(self.setup.seed, self.scenario.id, "settle"))
         history.add("mark", mark="traffic-end", detail="")
 
-    async def _enough(self, driver: Driver) -> None:
+    async def _enough(self, driver: Driver | VolumeDriver) -> None:
         """A fault that was over quickly is followed by traffic until there was enough of it to judge."""
         with contextlib.suppress(WaitTimeoutError):  # too little traffic is judged: assumption TRAFFIC
 

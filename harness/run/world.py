@@ -69,6 +69,11 @@ class RunWorld:
         await self.cluster.set_registry(body)
         self.live.record("registry", body=body)
 
+    async def set_pools(self, namespace: str, body: Any) -> None:
+        """Change what the tools of a Ceph cluster tell of its pools, and record it."""
+        self.cluster.ceph.write(namespace, body)
+        self.live.record("pools", namespace=namespace, body=body)
+
     async def set_config(self, content: str | None, how: str) -> None:
         """Change the configuration file, and record each thing that it said on the way."""
         if self.config is None:

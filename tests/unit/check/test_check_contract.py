@@ -196,7 +196,7 @@ def test_a_checker_that_raises_is_unknown(monkeypatch: pytest.MonkeyPatch) -> No
     assert "KeyError: 'no such thing'" in first.reasons[0]
 
 
-@pytest.mark.parametrize(("promise", "why"), [("TRUTH-6", "not judged yet"), ("TRUTH-99", "not a promise")])
+@pytest.mark.parametrize(("promise", "why"), [("SURVIVE-2", "not judged yet"), ("TRUTH-99", "not a promise")])
 def test_what_cannot_be_judged_is_unknown(promise: str, why: str) -> None:
     """A promise without a checker, or outside the contract, is UNKNOWN."""
     verdict = quiet(promise).verdict(promise)

@@ -34,6 +34,8 @@ NEEDED: dict[str, dict[str, Any]] = {
     "allocatable-changed": {"changes": (("nvidia.com/gpu", "3"), ("cpu", None))},
     "registry-changed": {"names": (("a100", "a100-80g"),), "without": ("amd",)},
     "nodes-join": {"nodes": (("late-1", NodeProfile(gpu="t4", gpus=1)), ("late-2", NodeProfile()))},
+    "volume-deleted": {"volume": "before-free"},
+    "pool-filled": {"pool": "ssd"},
     "together": {"first": faults.LeaderMoved(), "second": faults.NodesJoin((("late-1", NodeProfile()),))},
 }
 """What kinds of fault without a full set of defaults are made with."""
@@ -41,7 +43,7 @@ NEEDED: dict[str, dict[str, Any]] = {
 NO_EXCUSE = {
     "datastore-slowed", "space-exhausted", "compacted", "sql-read-only", "api-slow", "watch-duplicates",
     "slow-clients", "idle-connections", "half-open-streams", "huge-headers",
-    "registry-broken", "config-broken", "config-deleted", "watch-delayed",
+    "registry-broken", "config-broken", "config-deleted", "watch-delayed", "ceph-tools-broken",
 }  # fmt: skip
 """Faults under which an operator is expected to go on as if nothing were."""
 
