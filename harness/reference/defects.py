@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import ROUND_CEILING
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
-from harness.reference.behaviour import CORRECT, Behaviour, Crash, counts, reportable
+from harness.reference.behaviour import CORRECT, Behaviour, Crash, NoLedger, counts, reportable
 from harness.reference.config import Config
+from harness.reference.defect import Defect
+from harness.reference.defect import but as _but
+from harness.reference.fielddefects import FIELD_DEFECTS
 from harness.reference.inventory import Inventory
 from harness.reference.labels import managed
 from harness.reference.log import LOG
@@ -30,16 +33,6 @@ if TYPE_CHECKING:
     from harness.reference.hardware import Gpu, Registry
 
 _HOSTNAME_MOST = 63
-
-
-@dataclass(frozen=True, slots=True)
-class Defect:
-    """One way to be wrong: its name, what is wrong in one sentence, the promises that breaks, and the changed seam."""
-
-    name: str
-    description: str
-    breaks: tuple[str, ...]
-    behaviour: Behaviour
 
 
 def _name_only(pod: PodRecord) -> Hashable:
@@ -71,7 +64,7 @@ def _figures_as_first_seen(old: NodeRecord | None, new: NodeRecord) -> NodeRecor
     return replace(new, capacity=old.capacity, allocatable=old.allocatable)
 
 
-class _SubtractsTwice:
+class _SubtractsTwice(NoLedger):
     """Subtracts a pod when it finishes, and again when it is deleted."""
 
     def __init__(self) -> None:
@@ -169,10 +162,6 @@ def _exclude_all(error: UsageError) -> Config | None:
 def _exclude_none(error: UsageError) -> Config | None:
     LOG.error("config: %s; the default is in force", error.what)
     return Config()
-
-
-def _but(**changed: Any) -> Behaviour:
-    return replace(CORRECT, **changed)
 
 
 DEFECTS: Mapping[str, Defect] = {
@@ -435,6 +424,7 @@ DEFECTS: Mapping[str, Defect] = {
             ("CONFIG-1",),
             _but(on_bad_config=lambda _error: None),
         ),
+        *FIELD_DEFECTS,
     )
 }
 

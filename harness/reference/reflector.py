@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from harness.errors import ApiError, ApiUnavailableError, ClusterError
-from harness.reference.behaviour import at_once
+from harness.reference.behaviour import at_once, nothing
 from harness.reference.log import LOG
 from harness.reference.pause import backoff, pause
 
@@ -68,7 +68,7 @@ class Reflector(Generic[T]):
     except in a saboteur). `resumes`: a broken watch is taken up where it ended (in a saboteur only). `on_gone`: awaited
     when a watch brought 410, before anything follows from it. `forbidden_is_empty`: a list that is refused for want of
     rights is taken for one of nothing (in a saboteur only). `from_list`: a watch begins where the list ended (but in a
-    saboteur).
+    saboteur). `on_broken`: told why a watch broke off; `on_resumed`: told that one which ended in order is taken up.
     """
 
     name: str
@@ -83,6 +83,8 @@ class Reflector(Generic[T]):
     on_gone: Callable[[], Awaitable[None]] = at_once
     forbidden_is_empty: bool = False
     from_list: bool = True
+    on_broken: Callable[[str], None] = nothing
+    on_resumed: Callable[[], None] = nothing
     _scope: asyncio.Timeout | None = None
     _said: str = ""
 
@@ -159,7 +161,9 @@ class Reflector(Generic[T]):
                             events += 1
                             if self.resumes:
                                 self.sight.seen(self.name)
+                self.on_resumed()
             except ClusterError as exc:
+                self.on_broken(exc.what)
                 if isinstance(exc, ApiError) and exc.status == _GONE:
                     await self.on_gone()
                 if not self.resumes:

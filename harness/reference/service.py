@@ -22,7 +22,6 @@ from harness.reference.log import LOG
 from harness.reference.options import GRPC_PORT, REST_PORT, Options
 from harness.reference.pause import backoff, pause
 from harness.reference.publisher import Publisher
-from harness.reference.records import decode_node
 from harness.reference.reflector import Reflector
 from harness.reference.rest import Rest
 from harness.reference.rpc import Rpc
@@ -67,14 +66,15 @@ class Operator:
         self._visibility = Visibility(("nodes", "pods"), on_change=self._state.changed.set, on_return=self._restart)
         self._publisher = Publisher(self._state, complete=self._complete, view=self._view)
         self._nodes = Reflector(
-            "nodes", "/api/v1/nodes", client, decode_node, NodeMirror(self._state), self._visibility,
+            "nodes", "/api/v1/nodes", client, behaviour.decode_node, NodeMirror(self._state), self._visibility,
             behaviour.resync, behaviour.on_error_event, behaviour.resumes_watches, behaviour.on_gone,
-            behaviour.forbidden_is_empty, behaviour.watches_from_list,
+            behaviour.forbidden_is_empty, behaviour.watches_from_list, behaviour.on_broken_watch,
         )  # fmt: skip
         self._pods = Reflector(
             "pods", "/api/v1/pods", client, behaviour.decode_pod, PodMirror(self._state), self._visibility,
             behaviour.resync, behaviour.on_error_event, behaviour.resumes_watches, behaviour.on_gone,
-            behaviour.forbidden_is_empty, behaviour.watches_from_list,
+            behaviour.forbidden_is_empty, behaviour.watches_from_list, behaviour.on_broken_watch,
+            on_resumed=self._state.pods_watched_anew,
         )  # fmt: skip
         self._discovery = Discovery(
             self._state, client, behaviour, options.discovery_image, options.discovery_period_s,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ TABLE = ROOT / "fixtures" / "data" / "saboteurs.toml"
 class Row:
     """One saboteur.
 
-    `test`: a pytest node id; `fails`: what findings say, by promise; `datastore`: "" for the usual one; the file
+    `test`: a pytest node id; `fails`, `may`: what findings say, by promise; `datastore`: "" for the usual one; the file
     explains the rest.
     """
 
@@ -29,16 +29,19 @@ class Row:
     unknown: frozenset[str]
     why: str
     datastore: str = ""
+    may: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, defect: str, body: Mapping[str, Any]) -> Row:
         """One table of the file; a key that is not known raises TypeError."""
         rest = dict(body)
         fails = {promise: re.compile(pattern) for promise, pattern in rest.pop("fails").items()}
+        may = {promise: re.compile(pattern) for promise, pattern in rest.pop("may", {}).items()}
         return cls(
             defect=rest.pop("defect", defect),
             test=f"scenarios/{rest.pop('test')}".replace("{datastore}", str(rest.get("datastore", ""))),
             fails=fails,
+            may=may,
             unknown=frozenset(rest.pop("unknown", ())),
             why=rest.pop("why", ""),
             **rest,
