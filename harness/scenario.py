@@ -64,6 +64,7 @@ class Scenario:
     `proxied`: the operator goes through the API proxy, as it does anyway where a fault needs it. `models`: what the GPU
     registry calls a model, by the name it has in profiles and faults.
     `config`: the configuration file that the operator starts with; None: it is given none.
+    `by_environment`: what the operator is told by flags it is told by environment variables, where it can be.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Scenario:
     proxied: bool = False
     config: Configuration | None = None
     models: Mapping[str, str] = field(default_factory=dict)
+    by_environment: bool = False
 
     def __post_init__(self) -> None:
         if not self.id or any(part in {"", ".", ".."} for part in self.id.split("/")):
@@ -133,7 +135,7 @@ class Scenario:
 
     def _check_config(self) -> None:
         for part in (part for part in simple(*self.faults) if part.kind in catalog.OF_CONFIGURED):
-            if self.config is None:
+            if self.config is None or self.config.inline:
                 raise UsageError(
                     f"scenario {self.id}: {part.kind} needs a configuration file", hint="config=Configuration()"
                 )
@@ -198,4 +200,5 @@ class Scenario:
             "proxied": self.behind_proxy,
             "config": None if self.config is None else dataclasses.asdict(self.config),
             "models": dict(self.models),
+            "by_environment": self.by_environment,
         }

@@ -8,6 +8,7 @@ import click
 
 from harness.cli.bench import bench
 from harness.cli.cluster import cluster
+from harness.cli.conformance import conformance
 from harness.cli.doctor import doctor
 from harness.cli.faults import faults
 from harness.cli.run import run
@@ -25,7 +26,7 @@ def cli() -> None:
     """Chaos and conformance harness for Kubernetes inventory operators."""
 
 
-for command in (run, faults, cluster, bench, toolchain, doctor, sweep):
+for command in (run, conformance, faults, cluster, bench, toolchain, doctor, sweep):
     cli.add_command(command)
 
 

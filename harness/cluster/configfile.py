@@ -35,11 +35,12 @@ class Configuration:
     """The configuration that an operator is started with.
 
     `exclude`: regular expressions of the names of nodes that are left out; `volume`: whether the file is in a ConfigMap
-    volume.
+    volume; `inline`: whether there is no file, but its text on the command line.
     """
 
     exclude: tuple[str, ...] = ()
     volume: bool = False
+    inline: bool = False
 
 
 def text(exclude: Iterable[str], *, rules: str = "[]") -> str:

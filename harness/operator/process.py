@@ -70,9 +70,12 @@ class OperatorProcess:
                 self.backoff.forget()
             defect = [f"--defect={self.spec.defect}"] if self.spec.defect else []
             argv = [*self.spec.command, "operator", "inventory", *self.config.arguments(), *defect]
-            self.child = start("operator", argv, log_dir=self.log_dir, env=environment(self.spec, self.env))
+            self.child = start("operator", argv, log_dir=self.log_dir, env=self._environment())
             self.note(event="started", pid=self.child.pid, cause=cause)
             self._watcher = asyncio.create_task(self._watch(self.child))
+
+    def _environment(self) -> dict[str, str]:
+        return environment(self.spec, {**self.env, **self.config.variables()})
 
     async def kill(self, *, again: bool = True) -> None:
         """SIGKILL, noted as the harness's doing; a supervisor (if any) starts it again, unless not `again`."""

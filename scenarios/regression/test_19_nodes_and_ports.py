@@ -71,6 +71,7 @@ def test_a_node_that_was_silent_at_the_start_is_discovered_when_it_is_back(run: 
 @pytest.mark.regression
 @pytest.mark.parametrize("scenario", PORTS, ids=[scenario.id for scenario in PORTS])
 @pytest.mark.promise("RECOVER-3", "RECOVER-1", "SHAPE-1")
+@pytest.mark.clause("A-PROCESS-6")
 def test_a_port_that_was_taken_is_served_after_its_release(run: Run, scenario: Scenario) -> None:
     """The operator, or the restart that its exit causes, serves on the port soon after it is free."""
     result = run(scenario)

@@ -45,6 +45,7 @@ REGISTRY = (
 @pytest.mark.regression
 @pytest.mark.parametrize("scenario", DISCOVERY, ids=[scenario.id for scenario in DISCOVERY])
 @pytest.mark.promise(*DISCOVERED)
+@pytest.mark.clause("A-DISCOVERY-5")
 def test_hardware_is_asked_for_again(run: Run, scenario: Scenario) -> None:
     """What could not be read at the start is known soon after it can be read, without a restart."""
     result = run(scenario)
