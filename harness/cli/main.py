@@ -12,6 +12,7 @@ from harness.cli.conformance import conformance
 from harness.cli.doctor import doctor
 from harness.cli.faults import faults
 from harness.cli.run import run
+from harness.cli.scoreboard import scoreboard_command
 from harness.cli.sweep import sweep
 from harness.cli.toolchain import toolchain
 from harness.errors import HarnessError
@@ -26,7 +27,7 @@ def cli() -> None:
     """Chaos and conformance harness for Kubernetes inventory operators."""
 
 
-for command in (run, conformance, faults, cluster, bench, toolchain, doctor, sweep):
+for command in (run, conformance, scoreboard_command, faults, cluster, bench, toolchain, doctor, sweep):
     cli.add_command(command)
 
 
