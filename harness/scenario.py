@@ -69,7 +69,8 @@ class Scenario:
     registry calls a model, by the name it has in profiles and faults.
     `config`: the configuration file that the operator starts with; None: it is given none. `rest_address`: where both
     of its listeners are, one of `operator.base.ADDRESSES`. `storage`: what the cluster has of it; None: nothing, and
-    nothing of it is watched. `volumes`: traffic on PersistentVolumes.
+    nothing of it is watched. `volumes`: traffic on PersistentVolumes. `by_environment`: what the operator is told by
+    flags it is told by environment variables, where it can be.
     """
 
     id: str
@@ -96,6 +97,7 @@ class Scenario:
     rest_address: str = LOOPBACK
     storage: Storage | None = None
     volumes: Volumes | None = None
+    by_environment: bool = False
 
     def __post_init__(self) -> None:
         if not self.id or any(part in {"", ".", ".."} for part in self.id.split("/")):
@@ -151,7 +153,7 @@ class Scenario:
         if self.storage is None and (alone := sorted({f.kind for f in simple(*self.faults)} & catalog.OF_STORAGE)):
             raise UsageError(f"scenario {self.id}: {alone[0]} needs storage", hint="storage=Storage(classes=(…,))")
         for part in (part for part in simple(*self.faults) if part.kind in catalog.OF_CONFIGURED):
-            if self.config is None:
+            if self.config is None or self.config.inline:
                 raise UsageError(
                     f"scenario {self.id}: {part.kind} needs a configuration file", hint="config=Configuration()"
                 )
@@ -230,4 +232,5 @@ class Scenario:
             "rest_address": self.rest_address,
             "storage": None if self.storage is None else dataclasses.asdict(self.storage),
             "volumes": None if self.volumes is None else dataclasses.asdict(self.volumes),
+            "by_environment": self.by_environment,
         }

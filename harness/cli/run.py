@@ -143,18 +143,39 @@ def run(
     if spec.sha256:
         console.print(f"looking at the operator {spec.name} (sha256 {spec.sha256[:12]}…)")
         preflight(spec, tools)
-    arguments = [
-        sys.executable, "-m", "pytest", str(suite / "scenarios"), f"--rootdir={suite}", "-c", str(suite / "tox.ini"),
-        "-q", "-n", str(workers or usual_workers()), "--dist=worksteal", f"--operator={operator}", f"--seed={number}",
-        f"--out={directory}",
-        f"--kubernetes={kubernetes}", f"--names={naming.word}", "-p", "no:cacheprovider",
+    arguments = pytest_arguments(
+        suite, operator, number, directory, kubernetes, workers=workers, expression=expression, marks=marks,
+        defect=defect, more=(f"--names={naming.word}", *supervision.options()),
+    )  # fmt: skip
+    status = follow(arguments, suite, directory, console, datastore)
+    return conclude(status, directory, json_file, console)
+
+
+def pytest_arguments(
+    suite: Path,
+    operator: str,
+    seed: int,
+    out: Path,
+    kubernetes: str,
+    *,
+    workers: int | None = None,
+    parts: tuple[str, ...] = (),
+    expression: str = "",
+    marks: str = "",
+    defect: str | None = None,
+    more: tuple[str, ...] = (),
+) -> list[str]:
+    """The command line of a campaign. `parts`: the directories of scenarios/ that are run; without any, all of them."""
+    places = [suite / "scenarios" / part for part in parts] or [suite / "scenarios"]
+    return [
+        sys.executable, "-m", "pytest", *map(str, places), f"--rootdir={suite}", "-c", str(suite / "tox.ini"),
+        "-q", "-n", str(workers or usual_workers()), "--dist=worksteal", f"--operator={operator}", f"--seed={seed}",
+        f"--out={out}", f"--kubernetes={kubernetes}", "-p", "no:cacheprovider",
         *(["-k", expression] if expression else []),
         *(["-m", marks] if marks else []),
         *([f"--defect={defect}"] if defect else []),
-        *supervision.options(),
+        *more,
     ]  # fmt: skip
-    status = _follow(arguments, suite, directory, console, datastore)
-    return _conclude(status, directory, json_file, console)
 
 
 def usual_workers() -> int:
@@ -196,7 +217,7 @@ def make_out(given: Path | None) -> Path:
     return path
 
 
-def _follow(arguments: list[str], suite: Path, out: Path, console: Console, datastore: str) -> int:
+def follow(arguments: list[str], suite: Path, out: Path, console: Console, datastore: str) -> int:
     """Run pytest and show its progress until it ends; an interrupt is handed on, and its end awaited."""
     environment = {**os.environ, "FORCE_COLOR": "1"} if console.is_terminal else dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join(
@@ -243,9 +264,9 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-def _conclude(status: int, out: Path, json_file: Path | None, console: Console) -> int:
+def conclude(status: int, out: Path, json_file: Path | None, console: Console) -> int:
     """Print what the campaign wrote, copy its summary, and turn both into the exit code."""
-    summary = _summary(out)
+    summary = read_summary(out)
     if summary is None or not (summary["scenarios"] or summary.get("errors")):
         log = (out / LOG_FILE).read_text(encoding="utf-8", errors="replace")
         if status == _PYTEST_NO_TESTS:
@@ -269,7 +290,8 @@ def _conclude(status: int, out: Path, json_file: Path | None, console: Console) 
     return exit_code(status, summary)
 
 
-def _summary(out: Path) -> dict[str, Any] | None:
+def read_summary(out: Path) -> dict[str, Any] | None:
+    """The summary of a campaign; None where it wrote none. Raises PlatformError when it cannot be read."""
     try:
         body: dict[str, Any] = json.loads((out / SUMMARY_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:

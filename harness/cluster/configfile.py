@@ -45,13 +45,15 @@ class Configuration:
     """The configuration that an operator is started with.
 
     `exclude`: regular expressions of the names of nodes that are left out; `volume`: whether the file is in a ConfigMap
-    volume; `storage`: the storage classes that it names; `without`: which nodes do not have which of them.
+    volume; `storage`: the storage classes that it names; `without`: which nodes do not have which of them; `inline`:
+    whether there is no file, but its text on the command line.
     """
 
     exclude: tuple[str, ...] = ()
     volume: bool = False
     storage: tuple[str, ...] = ()
     without: tuple[Without, ...] = ()
+    inline: bool = False
 
     def text(self) -> str:
         """The whole file."""

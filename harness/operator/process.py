@@ -85,7 +85,7 @@ class OperatorProcess:
     def _launch(self, name: str, config: OperatorConfig) -> Child:
         defect = [f"--defect={self.spec.defect}"] if self.spec.defect else []
         argv = [*self.spec.command, "operator", "inventory", *config.arguments(), *defect]
-        return start(name, argv, log_dir=self.log_dir, env=environment(self.spec, self.env))
+        return start(name, argv, log_dir=self.log_dir, env=environment(self.spec, {**self.env, **config.variables()}))
 
     async def kill(self, *, again: bool = True) -> None:
         """SIGKILL, noted as the harness's doing; a supervisor (if any) starts it again, unless not `again`."""

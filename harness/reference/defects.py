@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.reference import unlucky
-from harness.reference.behaviour import CORRECT, Behaviour, Crash, counts, reportable
+from harness.reference.behaviour import CORRECT, Behaviour, Crash, NoLedger, counts, reportable
 from harness.reference.config import Config
 from harness.reference.defect import Defect
 from harness.reference.defect import but as _but
+from harness.reference.fielddefects import FIELD_DEFECTS
 from harness.reference.inventory import Inventory
 from harness.reference.labels import managed
 from harness.reference.leaks import LEAKS
@@ -66,7 +67,7 @@ def _figures_as_first_seen(old: NodeRecord | None, new: NodeRecord) -> NodeRecor
     return replace(new, capacity=old.capacity, allocatable=old.allocatable)
 
 
-class _SubtractsTwice:
+class _SubtractsTwice(NoLedger):
     """Subtracts a pod when it finishes, and again when it is deleted."""
 
     def __init__(self) -> None:
@@ -429,6 +430,7 @@ DEFECTS: Mapping[str, Defect] = {
         *(Defect(*row) for row in unlucky.ROWS),
         *LEAKS,
         *STORAGE_DEFECTS,
+        *FIELD_DEFECTS,
     )
 }
 

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from harness.errors import ClusterError
 from harness.reference import config, kubeconfig, registry
-from harness.reference.behaviour import Crash
+from harness.reference.behaviour import Crash, nothing
 from harness.reference.discovery import Discovery
 from harness.reference.kubeclient import KubeClient
 from harness.reference.labels import Labeller
@@ -22,7 +22,6 @@ from harness.reference.log import LOG
 from harness.reference.options import GRPC_PORT, REST_PORT, Options
 from harness.reference.pause import backoff, pause
 from harness.reference.publisher import Publisher
-from harness.reference.records import decode_node
 from harness.reference.reflector import Reflector
 from harness.reference.rest import Rest
 from harness.reference.rpc import Rpc
@@ -74,8 +73,10 @@ class Operator:
         self._visibility = Visibility(("nodes", "pods"), on_change=self._state.changed.set, on_return=self._restart)
         self._publisher = Publisher(self._state, complete=self._complete, view=self._view)
         stores = self._state.stores
-        self._nodes = self._reflector("nodes", "/api/v1/nodes", decode_node, NodeMirror(self._state))
-        self._pods = self._reflector("pods", "/api/v1/pods", behaviour.decode_pod, PodMirror(self._state))
+        self._nodes = self._reflector("nodes", "/api/v1/nodes", behaviour.decode_node, NodeMirror(self._state))
+        self._pods = self._reflector(
+            "pods", "/api/v1/pods", behaviour.decode_pod, PodMirror(self._state), self._state.pods_watched_anew
+        )
         self._classes = self._reflector(CLASSES, _CLASSES, decode_class, ClassMirror(stores))
         self._volumes = self._reflector(VOLUMES, f"/api/v1/{VOLUMES}", decode_volume, VolumeMirror(stores))
         self._tools = Tools(stores, client, config=lambda: self._state.config)
@@ -89,13 +90,18 @@ class Operator:
         self._runner = Rest(self._publisher, self._visibility, behaviour).runner()
 
     def _reflector(
-        self, name: str, path: str, decode: Callable[[Any], Record], mirror: Mirror[Record]
+        self,
+        name: str,
+        path: str,
+        decode: Callable[[Any], Record],
+        mirror: Mirror[Record],
+        on_resumed: Callable[[], None] = nothing,
     ) -> Reflector[Record]:
         how = self._behaviour
         return Reflector(
             name, path, self._client, decode, mirror, self._visibility, how.resync, how.on_error_event,
             how.resumes_watches, how.on_gone, how.forbidden_is_empty, how.watches_from_list,
-            on_closed=how.on_watch_closed,
+            on_closed=how.on_watch_closed, on_broken=how.on_broken_watch, on_resumed=on_resumed,
         )  # fmt: skip
 
     async def run(self, stop: asyncio.Event) -> None:

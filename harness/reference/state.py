@@ -47,6 +47,7 @@ class State:
     _by_node: dict[str, dict[Hashable, PodRecord]] = field(default_factory=dict)
     _first_offered: dict[str, tuple[str, float]] = field(default_factory=dict)
     _dirty: set[str] = field(default_factory=set)
+    _told: set[str] = field(default_factory=set)
     _ledger: Ledger = field(init=False)
     stores: Stores = field(init=False)
 
@@ -103,6 +104,12 @@ class State:
                 self._stale(pod.node)
             self._tell(pod.node)
 
+    def pods_watched_anew(self) -> None:
+        """A watch of pods that had ended in order was taken up again."""
+        self._ledger.resumed([pod for pod in self._pods.values() if pod.node])
+        for name in self._by_node:
+            self._stale(name)
+
     def put_hardware(self, name: str, hardware: Hardware) -> None:
         """The hardware of a node has been read, at least in part."""
         if self.hardware.get(name) != hardware:
@@ -114,6 +121,7 @@ class State:
         self._reported_registry = self.behaviour.reported_registry(self._reported_registry, registry)
         if registry != self.registry:
             self.registry = registry
+            self._told = {node.uid for node in self.nodes.values()}
             self.touch_all()
 
     def put_config(self, config: Config) -> None:
@@ -169,7 +177,7 @@ class State:
         cards = self.known_hardware(node).cards
         if cards is None or not self.registry.loaded:
             return None
-        return known_gpus(cards, self.registry)
+        return known_gpus(cards, self._registry_of(node, self.registry))
 
     def entry(self, name: str) -> NodeEntry | None:
         """What is to be reported of this node now; None for a node that is not reported."""
@@ -177,9 +185,9 @@ class State:
         if node is None or not self.behaviour.reportable(node) or self.config.excludes(name) or not self.settled(node):
             return None
         hardware = self.known_hardware(node)
-        gpus = known_gpus(hardware.cards or (), self._reported_registry)
+        gpus = known_gpus(hardware.cards or (), self._registry_of(node, self._reported_registry))
         return node_entry(
-            self.behaviour.reported_name(name),
+            self.behaviour.reported_name(node.name),
             node,
             (pod.requests for pod in self._by_node.get(name, {}).values() if self.behaviour.counts(pod)),
             cpu_info=hardware.cpus or (),
@@ -220,6 +228,11 @@ class State:
     def orphans(self) -> Iterator[PodRecord]:
         """Discovery pods that belong to no Node."""
         return (pod for pod in self.discovery_pods.values() if pod.node not in self.nodes)
+
+    def _registry_of(self, node: NodeRecord, registry: Registry) -> Registry:
+        """What the registry says to this node (all of it, except in a saboteur)."""
+        told = self.behaviour.registry_for_newcomers or node.uid in self._told
+        return registry if told else NO_REGISTRY
 
     def _is_ours(self, pod: PodRecord) -> bool:
         return pod.discovery is not None and pod.namespace == self.pod_namespace

@@ -20,7 +20,14 @@ def provide(wanted: Configuration | None, directory: Path, live: LiveTruth) -> C
         return None
     content = wanted.text()
     live.record("config", body=document(content))
-    return ConfigFile.create(directory / "config", content, volume=wanted.volume)
+    return None if wanted.inline else ConfigFile.create(directory / "config", content, volume=wanted.volume)
+
+
+def argument(wanted: Configuration | None, file: ConfigFile | None) -> str:
+    """What the operator is given as --config: the file's path, the text itself, or nothing."""
+    if file is not None:
+        return str(file.path)
+    return "" if wanted is None else wanted.text()
 
 
 def document(content: str | None) -> Any:

@@ -168,8 +168,8 @@ async def staged(
         live = LiveTruth(history)
         await _furnish(cluster, live, scenario)
         config = configured.provide(scenario.config, cluster.directory, live)
-        file = None if config is None else config.path
-        operator = deployed.operator(scenario, setup.operator, cluster, history, logs, file=file)
+        given = configured.argument(scenario.config, config)
+        operator = deployed.operator(scenario, setup.operator, cluster, history, logs, given=given)
         polling = Polling(history, operator.rest_url, operator.grpc_target)
         rng = seeds.stream(setup.seed, scenario.id, "nemesis")
         world = RunWorld(

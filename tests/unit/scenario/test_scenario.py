@@ -83,6 +83,10 @@ def test_the_usual_cluster_has_different_nodes() -> None:
         ({"faults": (faults.ApiServerKilled(for_s=-2.0),)}, "for_s=-2.0"),
         ({"faults": (faults.ConfigChanged(),)}, "config-changed needs a configuration file"),
         (
+            {"faults": (faults.ConfigChanged(),), "config": Configuration(inline=True)},
+            "config-changed needs a configuration file",
+        ),
+        (
             {"faults": (faults.ConfigBroken(how="configmap-swap"),), "config": Configuration()},
             "how='configmap-swap' does not go with volume=False",
         ),
