@@ -18,6 +18,7 @@ from harness.bundle import NOT_APPLICABLE_FILE
 from harness.check.verdict import UNKNOWN, Finding, PromiseVerdict, Verdict, worst
 from harness.errors import PlatformError
 from harness.names.naming import USUAL
+from reports import fresh
 from reports.differential import Comparison, NotApplicable, compare
 from reports.disk import replace_text
 from reports.stored import machine, read_header, read_object, read_rows, strings
@@ -47,9 +48,10 @@ class HarnessFault:
 class Run:
     """One bundle.
 
-    `texts`: what each promise says, by id; `stale`: steps [t, number of fields not true]; `plan`: the scenario as data;
-    `body`: verdicts.json as it was read; `error`: set when there are no verdicts; `datastore`: its kind; `names`: the
-    word for how things were named.
+    `texts`: what each promise says, by id; `stale`: steps [t, number of fields not true]; `delays`: [t of a cause, how
+    long until it was true]; `freshness`, `slowest`: by resource, as `harness.check.freshness` writes them; `plan`: the
+    scenario as data; `body`: verdicts.json as it was read; `error`: set when there are no verdicts; `datastore`: its
+    kind; `names`: the word for how things were named.
     """
 
     id: str
@@ -64,6 +66,9 @@ class Run:
     assumptions: tuple[PromiseVerdict, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
     stale: tuple[Step, ...] = ()
+    delays: tuple[Step, ...] = ()
+    freshness: tuple[Mapping[str, Any], ...] = ()
+    slowest: tuple[Mapping[str, Any], ...] = ()
     reproduce: str = ""
     started: str = ""
     plan: Mapping[str, Any] = field(default_factory=dict)
@@ -170,6 +175,7 @@ def summary(campaign: Campaign) -> dict[str, Any]:
 
     {"operator", "versions", "verdict", "started", "machine", "scenarios": [{"id", "verdict", "seed", "wall_s",
     "recovery_s", "promises": [{"id", "verdict", "findings": […], …}], "bundle", …}], "errors", "problems",
+    "freshness": [{"resource", "seen", "p50_s", "p90_s", "p99_s", "max_s", "away_seen", "away_max_s", "never"}],
     "differential": [{"scenario", "datastores": {kind: {"id", "verdict", "recovery_s"}}, "same_inventory": true | false
     | null, "differences": [text], "why"}], "not_applicable": [{"test", "datastore", "why"}]}. `differential` is empty
     where all runs are on one datastore; null with more than one datastore: they cannot be compared, and why.
@@ -183,6 +189,7 @@ def summary(campaign: Campaign) -> dict[str, Any]:
         "scenarios": [_entry(run) for run in campaign.judged],
         "errors": [error.as_json() for error in campaign.errors],
         "problems": list(campaign.problems),
+        "freshness": fresh.as_json(campaign),
         "differential": [found.as_json() for found in campaign.comparisons],
         "not_applicable": [item.as_json() for item in campaign.not_applicable],
     }
@@ -201,9 +208,12 @@ def save_summary(campaign: Campaign) -> Path:
     return replace_text(campaign.out / SUMMARY, text + "\n")
 
 
+_NOT_IN_SUMMARY = frozenset({"operator", "versions", "series", "freshness"})
+
+
 def _entry(run: Run) -> dict[str, Any]:
-    """verdicts.json without what the summary says once for all, and without the series, which are for plots."""
-    said = {key: value for key, value in run.body.items() if key not in {"operator", "versions", "series"}}
+    """verdicts.json without what the summary says once for all, and without what is for plots and tables."""
+    said = {key: value for key, value in run.body.items() if key not in _NOT_IN_SUMMARY}
     return {**said, "bundle": str(run.bundle)}
 
 
@@ -280,6 +290,9 @@ def _judged(name: str, bundle: Path, body: Mapping[str, Any], plan: Mapping[str,
         assumptions=tuple(_promise(item) for item in body.get("assumptions", ())),
         texts={str(item["id"]): str(item.get("text") or "") for item in listed},
         stale=tuple(_steps(body.get("series", {}).get("stale", ()))),
+        delays=tuple(_steps(body.get("series", {}).get("delay", ()))),
+        freshness=tuple(_fresh(item) for item in body.get("freshness", {}).get("resources", ())),
+        slowest=tuple(_fresh(item) for item in body.get("freshness", {}).get("slowest", ())),
         reproduce=str(body.get("reproduce") or ""),
         started=started,
         plan=plan,
@@ -301,6 +314,17 @@ def _promise(item: Mapping[str, Any]) -> PromiseVerdict:
         reasons=tuple(str(reason) for reason in item.get("reasons", ())),
         measured={str(key): float(value) for key, value in item.get("measured", {}).items()},
     )
+
+
+def _fresh(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """One resource's freshness, every part of it of its type."""
+    return {
+        "resource": str(item["resource"]),
+        "node": str(item.get("node", "")),
+        **{name: int(item[name]) for name in ("seen", "away_seen", "never")},
+        **{name: [float(delay) for delay in item[name]] for name in ("delays", "away")},
+        "untrue_s": {str(kind): float(seconds) for kind, seconds in item.get("untrue_s", {}).items()},
+    }
 
 
 def _steps(steps: Iterable[Any]) -> Iterator[Step]:

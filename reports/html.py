@@ -17,7 +17,7 @@ from harness.check.contract import PROMISES
 from harness.errors import HarnessError, HistoryError
 from harness.history import reader
 from harness.process.child import tail
-from reports import words
+from reports import fresh, words
 from reports.campaign import HISTORY, Campaign, Run
 from reports.disk import replace_text
 from reports.plot import STATE_WORDS, Plot, draw
@@ -54,6 +54,7 @@ def write_index(campaign: Campaign) -> Path:
         campaign=campaign, columns=[*columns, *sorted(known - set(columns))], totals=words.totals(campaign),
         size=words.size(campaign), kinds=words.columns(campaign), strip=draw_spread(campaign.comparisons),
         left_out=words.left_out(campaign.not_applicable), deployments=words.deployments(campaign),
+        fresh_rows=fresh.of_campaign(campaign),
         cells={run.id: {p.promise: p for p in run.promises} for run in campaign.runs},
         not_passed=[run for run in campaign.judged if run.not_passed or str(run.verdict) != "PASS"],
     )  # fmt: skip
@@ -85,7 +86,7 @@ def page(run: Run, *, index: str, machine: dict[str, Any]) -> str:
 def _timeline(run: Run, findings: Sequence[Numbered]) -> tuple[Timeline | None, Plot | None, str]:
     try:
         timeline = build(reader.read(run.bundle / HISTORY))
-        return timeline, draw(timeline, run.stale, [found.finding.t_s for found in findings]), ""
+        return timeline, draw(timeline, run.stale, [found.finding.t_s for found in findings], run.delays), ""
     except HistoryError as exc:
         return None, None, exc.what
     except (KeyError, TypeError, ValueError) as exc:
@@ -149,6 +150,6 @@ def _environment() -> Environment:
         harm=words.harm, setting=words.setting, objective=words.objective, promise_text=words.promise_text,
         main_doubts=words.main_doubts, unsaid=words.unsaid, shortened=shortened, promises=PROMISES, measured=measured,
         count=count, page_name=PAGE, shown_findings=words.SHOWN_FINDINGS, datastore=words.datastore,
-        on_datastore=words.cell, same=words.same, ratio=words.ratio, contrasts=words.contrasts,
+        fresh_of=fresh.of_run, on_datastore=words.cell, same=words.same, ratio=words.ratio, contrasts=words.contrasts,
     )  # fmt: skip
     return environment

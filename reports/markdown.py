@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.check.verdict import FAIL, PASS
 from harness.names.naming import USUAL
-from reports import words
+from reports import fresh, words
 from reports.disk import replace_text
 from reports.visible import count, fenced, line, markdown, seconds, shortened
 
@@ -48,6 +48,7 @@ def _lines(campaign: Campaign) -> Iterator[str]:
             f"| {words.recovery(run)} | {seconds(run.wall_s)} |"
         )
     yield from _compared(campaign)
+    yield from _fresh(campaign)
     for run in campaign.runs:
         if run.error is not None or run.verdict is not PASS:
             yield from _explain(run)
@@ -71,6 +72,32 @@ def _compared(campaign: Campaign) -> Iterator[str]:
         yield ""
     for text in said:
         yield f"- {markdown(text)}"
+
+
+def _fresh(campaign: Campaign) -> Iterator[str]:
+    """How long changes took to be told: of all runs by resource, and of each run."""
+    rows = fresh.of_campaign(campaign)
+    if not rows:
+        return
+    yield ""
+    yield "## From the cause to the truth"
+    yield ""
+    yield f"| resource | causes | {' | '.join(fresh.COLUMNS)} | while it could not see | never |"
+    yield f"|---|---:|{'---:|' * len(fresh.COLUMNS)}---:|---:|"
+    for row in rows:
+        times = " | ".join(seconds(value) for value in row.quantiles)
+        away = f"{row.away_seen}, max {seconds(row.away)}" if row.away_seen else "-"
+        yield f"| {row.resource} | {row.seen} | {times} | {away} | {row.never or '-'} |"
+    names = fresh.measured(campaign)
+    yield ""
+    yield f"<details><summary>by run: {' / '.join(fresh.COLUMNS)}</summary>"
+    yield ""
+    yield f"| scenario | {' | '.join(fresh.WORDS[name] for name in names)} |"
+    yield f"|---|{'---|' * len(names)}"
+    for run in campaign.judged:
+        yield f"| {markdown(run.id)} | {' | '.join(fresh.cell(run, name) for name in names)} |"
+    yield ""
+    yield "</details>"
 
 
 def _explain(run: Run) -> Iterator[str]:

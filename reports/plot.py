@@ -78,6 +78,8 @@ class Plot:
     pins: list[Label] = field(default_factory=list)
     ticks: list[Label] = field(default_factory=list)
     curve: str = ""
+    delays: str = ""
+    delays_bottom: float = 0.0
     curve_top: float = 0.0
     curve_bottom: float = 0.0
     top: float = 0.0
@@ -85,8 +87,16 @@ class Plot:
     description: str = ""
 
 
-def draw(timeline: Timeline, stale: Sequence[tuple[float, float]], found_s: Sequence[float]) -> Plot:
-    """Lay out marks, fault windows, lanes, the curve of untrue fields, findings (`found_s`: when, in list order)."""
+def draw(
+    timeline: Timeline,
+    stale: Sequence[tuple[float, float]],
+    found_s: Sequence[float],
+    delays: Sequence[tuple[float, float]] = (),
+) -> Plot:
+    """Lay out marks, fault windows, lanes, the curve of untrue fields, delays, findings (`found_s`: in list order).
+
+    `delays`: when a change of the truth was, and how many seconds it took to be told.
+    """
     width = min(MAX_WIDTH_PX, max(WIDTH_PX, (timeline.end_s - timeline.begin_s) * PX_PER_S))
     axis = Axis(timeline.begin_s, timeline.end_s, width)
     plot = Plot(width=width)
@@ -97,10 +107,11 @@ def draw(timeline: Timeline, stale: Sequence[tuple[float, float]], found_s: Sequ
         plot.rows.append(Row(lane.name, y, LANE_PX))
         y += LANE_PX + GAP_PX
     y = _curve(plot, stale, axis, y + 6)
+    y = _delays(plot, delays, axis, y + 6)
     y = plot.bottom = _pins(plot, found_s, axis, y)
     plot.ticks = [Label(axis.x(t), y, _tick(t)) for t in ticks(axis)]
     plot.height = y + AXIS_PX
-    plot.description = _description(timeline, stale, len(found_s))
+    plot.description = _description(timeline, stale, delays, len(found_s))
     return plot
 
 
@@ -202,6 +213,26 @@ def _curve(plot: Plot, stale: Sequence[tuple[float, float]], axis: Axis, top: fl
     return plot.curve_bottom + GAP_PX
 
 
+def _delays(plot: Plot, delays: Sequence[tuple[float, float]], axis: Axis, top: float) -> float:
+    """A bar for each moment with causes, as high as the longest of them took; returns where the row ends."""
+    plot.delays_bottom = top
+    longest = max((seconds_ for _, seconds_ in delays), default=0.0)
+    if not delays:
+        return top
+    plot.delays_bottom = top + PLOT_PX
+    plot.rows.append(Row("until true", top, PLOT_PX, f"at most {seconds(longest)}"))
+    highest: dict[int, float] = {}
+    for t, took in delays:
+        column = round(axis.x(t))
+        highest[column] = max(highest.get(column, 0.0), took)
+    scale = PLOT_PX / max(longest, 1e-3)
+    plot.delays = "".join(
+        f"M{x} {plot.delays_bottom:.1f}V{plot.delays_bottom - max(1.0, took * scale):.1f}"
+        for x, took in sorted(highest.items())
+    )
+    return plot.delays_bottom + GAP_PX
+
+
 def _pins(plot: Plot, found_s: Sequence[float], axis: Axis, top: float) -> float:
     """Numbered markers that lead to the list of findings; near ones share a marker."""
     if not found_s:
@@ -223,7 +254,9 @@ def _pins(plot: Plot, found_s: Sequence[float], axis: Axis, top: float) -> float
     return top + LANE_PX + GAP_PX
 
 
-def _description(timeline: Timeline, stale: Sequence[tuple[float, float]], findings: int) -> str:
+def _description(
+    timeline: Timeline, stale: Sequence[tuple[float, float]], delays: Sequence[tuple[float, float]], findings: int
+) -> str:
     """The plot in words, for those who cannot see it."""
     harm = ", ".join(
         f"{window.kind} from {window.inject_s:.1f} s to "
@@ -232,6 +265,9 @@ def _description(timeline: Timeline, stale: Sequence[tuple[float, float]], findi
     )
     highest = max(stale, key=lambda step: step[1], default=(0.0, 0.0))
     curve = f"At most {highest[1]:g} fields were not true, from {highest[0]:.1f} s on. " if stale else ""
+    slowest = max(delays, key=lambda step: step[1], default=(0.0, 0.0))
+    if delays:
+        curve += f"The longest way from a cause to the truth took {seconds(slowest[1])}, from {slowest[0]:.1f} s on. "
     return (
         f"A run of {seconds(timeline.end_s)}. Harm: {line(harm) or 'none'}. {curve}"
         f"{count(findings, 'finding')}. The table of events below holds the same in words."

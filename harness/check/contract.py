@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.check import availability, config, footprint, labels, process, recovery, replicas, shape, storage, truth
+from harness.check import (
+    availability,
+    config,
+    footprint,
+    freshness,
+    labels,
+    process,
+    recovery,
+    replicas,
+    shape,
+    storage,
+    truth,
+)
 from harness.check.assumption import ASSUMPTIONS, gate_failure
 from harness.check.base import CHECKERS, JUDGED_FIELDS, Context, build_context
 from harness.check.verdict import PASS, UNKNOWN, PromiseVerdict, Verdict, judge, worst
@@ -72,7 +84,8 @@ class Judgement:
     """All that is known of a run.
 
     `verdict` is the worst of the promises; `recovery_s` the longest recovery measured (None: there was none, or one
-    never ended). `series["stale"]`: steps [t, number of fields that REST reported and that were not true then].
+    never ended). `series["stale"]`: steps [t, number of fields that REST reported and that were not true then];
+    `series["delay"]`: [t, the longest time from a cause then to the truth]. `freshness`: `harness.check.freshness`.
     """
 
     promises: tuple[PromiseVerdict, ...]
@@ -80,6 +93,7 @@ class Judgement:
     verdict: Verdict
     recovery_s: float | None
     series: Mapping[str, list[list[float]]]
+    freshness: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The shape of summary.json's `verdict`, `recovery_s`, `promises`, with what was examined and why."""
@@ -89,6 +103,7 @@ class Judgement:
             "promises": [_as_json(verdict) for verdict in self.promises],
             "assumptions": [_as_json(verdict) for verdict in self.assumptions],
             "series": {name: [list(step) for step in steps] for name, steps in self.series.items()},
+            "freshness": dict(self.freshness),
         }
 
 
@@ -120,11 +135,14 @@ def judge_history(history: History) -> Judgement:
     promises = tuple(_doubted(_promise(name, context), assumptions) for name in names)
     try:
         recovery_s, stale = _extras(context)
+        measured = freshness.measure(context)
     except Exception as exc:  # noqa: BLE001 - what only feeds plots must not take the verdicts with it
-        recovery_s, stale = None, []
-        why = f"recovery time and staleness could not be computed: {_text(exc)}"
+        recovery_s, stale, measured = None, [], freshness.Measured()
+        why = f"recovery time, staleness and freshness could not be computed: {_text(exc)}"
         assumptions = (*assumptions, judge("SERIES", examined=0, unit="records", reasons=[why]))
-    return Judgement(promises, assumptions, worst(p.verdict for p in promises), recovery_s, {"stale": stale})
+    series = {"stale": stale, "delay": [list(step) for step in measured.series]}
+    verdict = worst(p.verdict for p in promises)
+    return Judgement(promises, assumptions, verdict, recovery_s, series, measured.as_json())
 
 
 def _names(history: History) -> list[str]:

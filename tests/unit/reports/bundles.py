@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from harness.check.contract import Judgement
+from harness.check.freshness import Freshness, Measured
 from harness.check.verdict import Finding, PromiseVerdict, judge, worst
 from harness.clock import RunClock
 from harness.history.writer import HistoryWriter
@@ -67,15 +68,21 @@ def write_run(
     version: str = "",
     seed: int = 7,
     names: str = "usual",
+    fresh: Freshness | None = None,
 ) -> Path:
     """plan.json and verdicts.json of one run (`version`: of its datastore); returns its bundle."""
     bundle = out / scenario
     (bundle / "logs").mkdir(parents=True, exist_ok=True)
     (bundle / "plan.json").write_text(json.dumps(plan(scenario)), encoding="utf-8")
     held = assumptions(doubt=doubt)
+    series = {"stale": stale or [[3.0, 0.0]]}
+    measured = Measured()
+    if fresh is not None:
+        measured = Measured((fresh,), (Freshness(fresh.resource, HOSTILE, delays=fresh.delays),))
+        series["delay"] = [[7.0 + number, delay] for number, delay in enumerate(fresh.delays)]
     judgement = Judgement(
-        promises, held, worst(p.verdict for p in promises), recovery_s, {"stale": stale or [[3.0, 0.0]]}
-    )
+        promises, held, worst(p.verdict for p in promises), recovery_s, series, measured.as_json()
+    )  # fmt: skip
     RunResult(
         scenario=scenario, seed=seed, operator=operator or OPERATOR,
         versions={**VERSIONS, "datastore": version} if version else VERSIONS, judgement=judgement, wall_s=31.2,

@@ -181,6 +181,18 @@ def test_findings_near_each_other_share_a_marker(timeline: Timeline) -> None:
     ]
 
 
+def test_delays_are_bars_as_high_as_the_longest_of_them(timeline: Timeline) -> None:
+    """One bar for each column of pixels, the highest as high as the row, and a note that says how long that was."""
+    plot = draw(timeline, [], [], [(10.0, 0.5), (10.001, 4.0), (20.0, 2.0)])
+    bars = [[float(part) for part in bar.replace("V", " ").split()] for bar in plot.delays.split("M")[1:]]
+
+    assert len(bars) == 2
+    assert [round((bottom - top) / (bars[0][1] - bars[0][2]), 2) for _x, bottom, top in bars] == [1.0, 0.5]
+    assert ("until true", "at most 4.0 s") in [(row.name, row.note) for row in plot.rows]
+    assert "The longest way from a cause to the truth took 4.0 s, from 10.0 s on." in plot.description
+    assert draw(timeline, [], []).delays == ""
+
+
 def test_a_huge_run_is_drawn_with_few_elements(tmp_path: Path) -> None:
     """Hours of flapping sources, hundreds of faults and thousands of steps stay below 2,000 elements of the plot."""
     steps = [[n * 0.5, float(n % 7)] for n in range(20_000)]
