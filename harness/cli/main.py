@@ -7,9 +7,11 @@ import sys
 import click
 
 from harness.cli.bench import bench
+from harness.cli.bundle import bundle
 from harness.cli.cluster import cluster
 from harness.cli.doctor import doctor
 from harness.cli.faults import faults
+from harness.cli.rejudge import rejudge_command
 from harness.cli.run import run
 from harness.cli.sweep import sweep
 from harness.cli.toolchain import toolchain
@@ -25,7 +27,7 @@ def cli() -> None:
     """Chaos and conformance harness for Kubernetes inventory operators."""
 
 
-for command in (run, faults, cluster, bench, toolchain, doctor, sweep):
+for command in (run, rejudge_command, bundle, faults, cluster, bench, toolchain, doctor, sweep):
     cli.add_command(command)
 
 

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from harness import seed as seeds
 from harness.bundle import DATASTORE_VARIABLE, SUMMARY_FILE, SUMMARY_TEXT_FILE
+from harness.cli.bundle import pack_all
 from harness.cli.progress import Board
 from harness.cli.toolchain import bring
 from harness.cluster import datastore as datastores
@@ -109,6 +110,8 @@ _WORKERS_MOST = 8
     metavar="SCALE",
     help=f"The supervisor's waits as a share of a kubelet's [{DEFAULT_SCALE:g}].",
 )
+@click.option("--audit", is_flag=True, help="Let API servers write an audit log into each bundle.")
+@click.option("--archive", is_flag=True, help="Also write each bundle as one .tar.zst file.")
 @click.option("--kubernetes", default=DEFAULT_KUBERNETES, show_default=True, help="Version of the control plane.")
 def run(
     *,
@@ -125,6 +128,8 @@ def run(
     supervised: bool,
     liveness: bool,
     backoff_scale: float | None,
+    audit: bool,
+    archive: bool,
     kubernetes: str,
 ) -> int:
     """Run scenarios on a real control plane and judge the operator's promises.
@@ -152,9 +157,14 @@ def run(
         *(["-m", marks] if marks else []),
         *([f"--defect={defect}"] if defect else []),
         *supervision.options(),
+        *(["--audit"] if audit else []),
     ]  # fmt: skip
     status = _follow(arguments, suite, directory, console, datastore)
-    return _conclude(status, directory, json_file, console)
+    code = _conclude(status, directory, json_file, console)
+    if archive:
+        for path in pack_all([directory]):
+            console.print(f"packed {path}", markup=False, highlight=False, soft_wrap=True)
+    return code
 
 
 def usual_workers() -> int:

@@ -188,6 +188,7 @@ def _shape_of(scenario: Scenario, setup: Setup) -> Shape:
         quota_bytes=scenario.quota_mib << 20,
         proxied=scenario.behind_proxy,
         by_token=any(catalog.needs_token(fault) for fault in injected(*scenario.faults)),
+        audited=setup.audit,
     )
 
 
