@@ -12,6 +12,7 @@ from harness.cli.cluster import cluster
 from harness.cli.doctor import doctor
 from harness.cli.faults import faults
 from harness.cli.rejudge import rejudge_command
+from harness.cli.replay import replay
 from harness.cli.run import run
 from harness.cli.sweep import sweep
 from harness.cli.toolchain import toolchain
@@ -27,7 +28,7 @@ def cli() -> None:
     """Chaos and conformance harness for Kubernetes inventory operators."""
 
 
-for command in (run, rejudge_command, bundle, faults, cluster, bench, toolchain, doctor, sweep):
+for command in (run, rejudge_command, replay, bundle, faults, cluster, bench, toolchain, doctor, sweep):
     cli.add_command(command)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES = {PASS: 0, FAIL: 1, UNKNOWN: 2}
 CANNOT_READ = 3
-_STYLES = {PASS: "green", FAIL: "bold red", UNKNOWN: "yellow"}
+STYLES = {PASS: "green", FAIL: "bold red", UNKNOWN: "yellow"}
 _SHOWN = 3
 
 
@@ -50,7 +50,9 @@ def rejudge_command(*, paths: tuple[Path, ...], target: Path | None) -> int:
             show(judged[-1], console)
     _total(judged, len(unreadable), console)
     if target is not None:
-        _write(target, {"bundles": [one.as_json() for one in judged], "unreadable": [exc.what for exc in unreadable]})
+        write_result(
+            target, {"bundles": [one.as_json() for one in judged], "unreadable": [exc.what for exc in unreadable]}
+        )
     return code_of((one.verdict for one in judged), unreadable=bool(unreadable))
 
 
@@ -62,7 +64,7 @@ def code_of(verdicts: Iterable[Verdict], *, unreadable: bool) -> int:
 
 def show(one: Rejudged, console: Console) -> None:
     """A bundle's verdicts, the reasons for what is not PASS, and what was said otherwise then."""
-    console.print(Text.assemble((f"{one.verdict!s:8}", _STYLES[one.verdict]), line(one.name)), soft_wrap=True)
+    console.print(Text.assemble((f"{one.verdict!s:8}", STYLES[one.verdict]), line(one.name)), soft_wrap=True)
     for promise in one.judgement.promises:
         if promise.verdict is PASS:
             continue
@@ -85,7 +87,8 @@ def _total(judged: list[Rejudged], unreadable: int, console: Console) -> None:
     console.print(Text(f"{', '.join(told)}; {differing} of {len(judged)} differ from what was judged then"))
 
 
-def _write(target: Path, body: dict[str, Any]) -> None:
+def write_result(target: Path, body: dict[str, Any]) -> None:
+    """Write what `--json` asks for; raises PlatformError naming the file."""
     try:
         target.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
     except OSError as exc:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -14,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import psutil
 from rich.console import Console
 
 from harness import seed as seeds
 from harness.bundle import DATASTORE_VARIABLE, SUMMARY_FILE, SUMMARY_TEXT_FILE
 from harness.cli.bundle import pack_all
+from harness.cli.place import make_out, usual_workers
 from harness.cli.progress import Board
 from harness.cli.toolchain import bring
 from harness.cluster import datastore as datastores
@@ -40,10 +38,6 @@ ALL_PASS, A_FAIL, AN_UNKNOWN, CANNOT_RUN, INTERRUPTED = 0, 1, 2, 3, 130
 _PYTEST_INTERRUPTED, _PYTEST_NO_TESTS = 2, 5
 _END_DEADLINE_S = 30.0
 LOG_FILE = "pytest.log"
-_STACK_BYTES = 1 << 30
-"""One control plane with its operator and its test process takes about 650 MiB."""
-
-_WORKERS_MOST = 8
 
 
 @click.command()
@@ -144,6 +138,7 @@ def run(
     suite = suite_root()
     console = Console()
     directory = make_out(out)
+    (directory / LOG_FILE).touch()
     tools = bring(kubernetes, also=optional_parts(stores))
     if spec.sha256:
         console.print(f"looking at the operator {spec.name} (sha256 {spec.sha256[:12]}…)")
@@ -167,12 +162,6 @@ def run(
     return code
 
 
-def usual_workers() -> int:
-    """How many scenarios run at a time unless told otherwise: one waits about half of its time."""
-    room = psutil.virtual_memory().available // _STACK_BYTES
-    return max(1, min(2 * len(os.sched_getaffinity(0)), room, _WORKERS_MOST))
-
-
 def suite_root() -> Path:
     """Where scenarios, fixtures and conftest.py are: the current checkout, the harness's own, or the installed copy."""
     package = Path(__file__).resolve().parents[1]
@@ -186,24 +175,6 @@ def suite_root() -> Path:
     raise PlatformError(
         "the scenario suite is not installed", hint="install the whole distribution, or run from a checkout"
     )
-
-
-def make_out(given: Path | None) -> Path:
-    """The campaign's directory; raises UsageError or PlatformError when it cannot be used."""
-    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
-    path = (given or Path("reports") / "out" / f"{stamp}-{secrets.token_hex(2)}").resolve()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        if any(path.iterdir()):
-            raise UsageError(
-                f"--out {given}: the directory is not empty", hint="give a new one; nothing is overwritten"
-            )
-        (path / LOG_FILE).touch()
-    except OSError as exc:
-        raise PlatformError(
-            f"cannot write to {path}: {exc.strerror}", hint="choose a writable --out directory"
-        ) from exc
-    return path
 
 
 def _follow(arguments: list[str], suite: Path, out: Path, console: Console, datastore: str) -> int:

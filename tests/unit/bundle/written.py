@@ -91,12 +91,12 @@ def _fault(tell: Any, t: float) -> None:
         )  # fmt: skip
 
 
-def whole(out: Path, *, dies: bool = False, scenario: Scenario = SCENARIO, log: str = "rest listening on") -> Path:
+def whole(out: Path, *, dies: bool = False, scenario: Scenario = SCENARIO, said: str = "") -> Path:
     """A bundle from begin to end, judged and sealed."""
     bundle = begun(out, scenario=scenario)
-    told(bundle, dies=dies, scenario=scenario)
+    told(bundle, dies=dies, scenario=scenario, said=said)
     (bundle / "journal.jsonl").write_text('{"id":"0-node-cordoned","undone":true}\n', encoding="utf-8")
-    (bundle / "logs" / "operator.stderr.log").write_text(log, encoding="utf-8")
+    (bundle / "logs" / "operator.stderr.log").write_text("rest listening on", encoding="utf-8")
     history = reader.read(bundle / "history.jsonl")
     judgement = judge_history(history)
     RunResult(
