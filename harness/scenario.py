@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from harness import typed
 from harness.cluster.configfile import SWAP, Configuration
 from harness.cluster.datastore import ETCD3, KINDS
 from harness.cluster.hardware import NodeProfile
 from harness.cluster.nodes import check_name
+from harness.cluster.storage import Storage  # noqa: TC001 - the types of a stored plan are looked up
 from harness.errors import UsageError
 from harness.fault import catalog, composition
 from harness.fault.port import IPV6
-from harness.fault.schedule import injected, simple
+from harness.fault.schedule import Step, injected, simple
 from harness.operator.base import ADDRESSES, EVERYWHERE, LOOPBACK
 from harness.operator.supervisor import DEFAULT_SCALE, Supervision, check_scale
 from harness.traffic.pods import Churn
+from harness.traffic.volumes import Volumes  # noqa: TC001 - the types of a stored plan are looked up
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from harness.cluster.storage import Storage
-    from harness.fault.schedule import Step
-    from harness.traffic.volumes import Volumes
+_DERIVED = frozenset({"min_ops"})
+"""What a plan has beside the scenario's fields, for checkers."""
 
 DEFAULT_PROFILE = NodeProfile(gpu="a100", gpus=4)
 
@@ -205,6 +205,19 @@ class Scenario:
     def supervision(self) -> dict[str, Any]:
         """How the operator is supervised, as JSON."""
         return {"supervised": self.supervised, "liveness": self.liveness, "backoff_scale": self.backoff_scale}
+
+    @classmethod
+    def from_json(cls, body: Any) -> Scenario:
+        """The scenario of a stored plan, which is as `as_json` made it; raises UsageError for what is no such thing."""
+        if isinstance(body, Mapping):
+            body = {key: value for key, value in body.items() if key not in _DERIVED}
+        try:
+            return typed.make(cls, body, named="the plan's scenario", known={Step: composition.from_json})
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as exc:
+            # A parameter of a fault may be anything in a plan that was made by hand.
+            raise UsageError(
+                f"the plan's scenario cannot be made: {exc}", hint="compare it with docs/faults.md"
+            ) from exc
 
     def as_json(self) -> dict[str, Any]:
         """The plan: everything that, with the seed, repeats the run."""

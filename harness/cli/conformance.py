@@ -12,13 +12,13 @@ from rich.console import Console
 from harness import seed as seeds
 from harness.bundle import DATASTORE_VARIABLE
 from harness.cli.conformance_tables import print_tables
+from harness.cli.place import make_out
 from harness.cli.run import (
     AN_UNKNOWN,
     CANNOT_RUN,
     LOG_FILE,
     conclude,
     follow,
-    make_out,
     pytest_arguments,
     read_summary,
     suite_root,

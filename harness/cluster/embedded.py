@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from harness.cluster import access, apiproxy
+from harness.cluster import access, apiproxy, audit
 from harness.cluster.base import POD_NAMESPACE
 from harness.cluster.cephtools import CephTools
 from harness.cluster.client import KubeClient
@@ -119,7 +119,7 @@ class EmbeddedCluster:
             alone = shape.servers == 1
             endpoints = datastore.endpoints(None if alone else number)
             name = "kube-apiserver" if alone else f"kube-apiserver-{number + 1}"
-            api = ApiServer(toolchain, directory, ports.take(), endpoints, keys, env, name)
+            api = ApiServer(toolchain, directory, ports.take(), endpoints, keys, env, name, shape.audited)
             member = datastore.members[number] if not alone and isinstance(datastore, EtcdStore) else None
             servers.append(Server(f"server-{number + 1}", api, member, KubeClient(api.url, ca=ca, pair=keys.admin)))
         links = [*datastore.links]
@@ -157,8 +157,10 @@ class EmbeddedCluster:
             links=tuple(links),
         )
 
-    async def _launch(self, began: float) -> None:
+    async def _launch(self, began: float) -> None:  # noqa: C901 - one step after the other
         self.api_server.write_egress_selector()
+        if self.shape.audited:
+            audit.write_policy(self.directory)
         if self.links:
             (self.directory / LINKS_FILE).write_text(describe(self.links), encoding="utf-8")
             self._children["relay"] = self._start_helper("relay")

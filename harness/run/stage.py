@@ -199,6 +199,7 @@ def _shape_of(scenario: Scenario, setup: Setup) -> Shape:
         proxied=scenario.behind_proxy,
         ceph=() if scenario.storage is None else tuple(ceph.namespace for ceph in scenario.storage.ceph),
         by_token=any(catalog.needs_token(fault) for fault in injected(*scenario.faults)),
+        audited=setup.audit,
     )
 
 
