@@ -33,9 +33,9 @@ LOCAL = Storage(
     volumes=(
         Volume("before-bound", "local-path", "30Gi", bound=True),
         Volume("before-free", "local-path", "5Gi"),
-        Volume("before-orphan", "gone", "7Gi"),
     ),
 )
+ORPHANED = Storage(classes=LOCAL.classes, volumes=(*LOCAL.volumes, Volume("before-orphan", "gone", "7Gi")))
 CEPH = Storage(
     classes=(StorageClass("beta3", provisioner="rook-ceph.rbd.csi.ceph.com", pool="ssd", cluster="rook-ceph"),),
     volumes=(Volume("data", "beta3", "50Gi", bound=True),),
@@ -62,7 +62,7 @@ def harmed(name: str, fault: faults.Fault, storage: Storage = LOCAL) -> Scenario
 CHANGES = tuple(
     pytest.param(scenario, id=scenario.id.removeprefix("chaos/storage-"))
     for scenario in (
-        harmed("orphan-deleted", faults.VolumeDeleted(volume="before-orphan")),
+        harmed("orphan-deleted", faults.VolumeDeleted(volume="before-orphan"), ORPHANED),
         harmed("class-deleted", faults.StorageClassDeleted()),
         harmed("class-unlabelled", faults.StorageClassUnlabelled()),
         harmed("class-not-named", faults.ConfigChanged(storage=(), for_s=12.0)),

@@ -1,7 +1,7 @@
 """Local storage is true: classes, volumes in every state, nodes that have a class or not (TRUTH-6; reports 487, 645).
 
 Volumes of `local-path` are created in odd sizes, free and bound, grow, are released and deleted, before and after their
-claims; others name a class that does not exist. Within TRUTH-6's 10 s each class that the configuration names, that
+claims. Within TRUTH-6's 10 s each class that the configuration names, that
 exists and that carries `akash.network=true` is reported with what the nodes offer and the volumes take, and no other
 is; a node has the classes that it is not excluded from, and their labels. Each figure and its reason: docs/storage.md.
 """
@@ -17,7 +17,6 @@ LOCAL = StorageClass("local-path")
 VOLUMES = (
     Volume("before-bound", "local-path", "30Gi", bound=True),
     Volume("before-free", "local-path", "2500M"),
-    Volume("before-orphan", "gone", "7Gi"),
 )
 
 ONE_NODE = Scenario(
@@ -26,7 +25,7 @@ ONE_NODE = Scenario(
     nodes=nodes.simulated(1),
     config=Configuration(storage=("local-path",)),
     storage=Storage(classes=(LOCAL,), volumes=VOLUMES),
-    volumes=Volumes(classes=("local-path", "local-path", "gone")),
+    volumes=Volumes(classes=("local-path",)),
     traffic=Churn(plain=True),
     observe_s=8.0,
 )

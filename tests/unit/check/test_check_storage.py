@@ -184,6 +184,26 @@ def test_figures_that_are_late_while_the_cluster_is_away_are_excused() -> None:
     assert story.verdict("TRUTH-6").verdict is PASS
 
 
+def test_while_pools_cannot_be_asked_for_figures_may_be_late_and_classes_stay() -> None:
+    """An operator may wait with its figures, and may not drop a class."""
+
+    def story(alter: Any) -> Stored:
+        told = Stored("TRUTH-6")
+        told.node("a")
+        told.storage_class(0.2)
+        told.started()
+        told.observe(2.0, 10.0)
+        told.volume("v", 11.0, 3)
+        told.observe(10.0, 35.0, alter=alter(told.truth(5.0)))
+        told.observe(35.0, 45.0)
+        told.end(45.0)
+        told.fault(10.5, 30.0, "pools", kind="ceph-tools-broken")
+        return told
+
+    assert story(lambda before: lambda _body: before).verdict("TRUTH-6").verdict is PASS
+    assert story(lambda _before: without_storage).verdict("TRUTH-6").verdict is FAIL
+
+
 def test_without_any_class_nothing_was_shown() -> None:
     """A run in which no class exists or is named gives no verdict."""
     verdict = quiet("TRUTH-6").verdict("TRUTH-6")

@@ -212,6 +212,14 @@ def test_an_exception_is_of_one_figure_of_one_class() -> None:
     assert truth.expected()["a"].storage_classes is None
 
 
+def test_a_class_that_was_let_pass_need_not_be_there() -> None:
+    """One that must not be reported, and was from the start, is expected neither way."""
+    truth = after(LOCAL, worker())
+    truth.except_fields(frozenset({"storage.present of local-path"}))
+
+    assert truth.expected_storage() == {"local-path": unknown("local-path")}
+
+
 def test_a_relist_takes_away_what_is_not_in_it() -> None:
     """Classes, volumes and Ceph clusters that a complete list does not hold are gone."""
     before = (NAMED, LOCAL, BETA3, CREATED, pools(ssd=(7, 0)), worker(), a_volume("v", "1Gi"), a_volume("w", "2Gi"))
