@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from harness.reference.behaviour import Behaviour
+    from harness.reference.inventory import Inventory
     from harness.reference.records import NodeRecord
     from harness.reference.storage import PoolRecord, VolumeRecord
 
@@ -41,6 +42,10 @@ def _any_one(nodes: Sequence[NodeRecord]) -> Sequence[NodeRecord]:
 
 def _stored_as_well(allocated: Decimal, pool: PoolRecord) -> Decimal:
     return allocated + pool.stored
+
+
+def _no_storage(inventory: Inventory) -> Inventory:
+    return replace(inventory, storage=())
 
 
 def _stores(**changed: Any) -> Behaviour:
@@ -95,6 +100,12 @@ STORAGE_DEFECTS = (
         "What is stored in a Ceph pool counts beside the volumes that it is stored in.",
         ("TRUTH-6",),
         _stores(pool_allocated=_stored_as_well),
+    ),
+    Defect(
+        "storage-empty-while-api-away",
+        "While watches fail the inventory is reported without storage, as if that were the truth.",
+        ("AVAIL-1",),
+        but(inventory_while_away=_no_storage),
     ),
     Defect(
         "dies-on-orphan-volume",

@@ -273,3 +273,36 @@ def test_what_others_judge_is_no_finding_of_storage(alter: Any) -> None:
     story.end(30.0)
 
     assert story.verdict("TRUTH-6").findings == ()
+
+
+def test_a_class_that_is_dropped_while_the_cluster_is_away_is_a_matter_of_availability() -> None:
+    """TRUTH-6 excuses what cannot be known; AVAIL-1 does not excuse forgetting what was."""
+    story = Stored("TRUTH-6", "AVAIL-1")
+    story.node("a")
+    story.storage_class(0.2)
+    story.started()
+    story.observe(2.0, 12.0)
+    story.fault(10.0, 20.0, "api")
+    story.observe(12.0, 20.0, alter=without_storage)
+    story.observe(20.0, 45.0)
+    story.end(45.0)
+    truth, available = story.judge().promises
+
+    assert truth.verdict is PASS
+    assert available.verdict is FAIL
+    assert "with 0 classes of storage and without 1 that must be there (local-path)" in available.findings[0].text
+    assert available.findings[0].object == "class local-path"
+
+
+def test_a_class_that_goes_while_the_cluster_is_away_may_be_dropped() -> None:
+    """What is gone need not be reported, whenever an operator learns of it."""
+    story = Stored("AVAIL-1")
+    story.node("a")
+    story.storage_class(0.2)
+    story.started()
+    story.fault(10.0, 20.0, "api")
+    story.storage_class(12.0, event="DELETED")
+    story.observe(2.0, 45.0)
+    story.end(45.0)
+
+    assert story.verdict("AVAIL-1").verdict is PASS
