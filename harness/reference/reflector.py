@@ -68,7 +68,7 @@ class Reflector(Generic[T]):
     except in a saboteur). `resumes`: a broken watch is taken up where it ended (in a saboteur only). `on_gone`: awaited
     when a watch brought 410, before anything follows from it. `forbidden_is_empty`: a list that is refused for want of
     rights is taken for one of nothing (in a saboteur only). `from_list`: a watch begins where the list ended (but in a
-    saboteur).
+    saboteur). `reopens`: a watch that the server ended is taken up (likewise).
     """
 
     name: str
@@ -83,6 +83,7 @@ class Reflector(Generic[T]):
     on_gone: Callable[[], Awaitable[None]] = at_once
     forbidden_is_empty: bool = False
     from_list: bool = True
+    reopens: bool = True
     _scope: asyncio.Timeout | None = None
     _said: str = ""
 
@@ -169,6 +170,8 @@ class Reflector(Generic[T]):
                 LOG.info("%s: taking up the watch anew at version %s", self.name, version)
             finally:
                 self._scope = None
+            if not self.reopens:
+                await asyncio.Event().wait()
             if not events:
                 # Closed at once and for ever must not turn into a busy loop.
                 await pause(0.1)

@@ -108,6 +108,12 @@ STORAGE_DEFECTS = (
         but(inventory_while_away=_no_storage),
     ),
     Defect(
+        "volume-watch-not-reopened",
+        "A watch of volumes that has ended in order is not taken up again, so what volumes take stays as it was.",
+        ("TRUTH-6", "RECOVER-1"),
+        _stores(reopens_watch=False),
+    ),
+    Defect(
         "dies-on-orphan-volume",
         "The process dies with a traceback of a volume whose storage class does not exist.",
         ("SURVIVE-1",),
