@@ -21,6 +21,7 @@ from harness.model.timeline import (
     KEY_FIELDS,
     LABELS,
     NODE_CLASSES,
+    PRESENT,
     STORAGE_FIELDS,
     Key,
     Timeline,
@@ -78,7 +79,7 @@ class Context:
             return self.objective("TRUTH-5")
         if field_name == NODE_CLASSES or field_name in STORAGE_FIELDS:
             return self.objective("TRUTH-6")
-        if field_name == "present":
+        if field_name == PRESENT:
             return self.objective("TRUTH-1")
         return self.objective("TRUTH-3" if field_name.endswith(".allocated") else "TRUTH-2")
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STORAGE_LATER = "storage is not simulated yet (TRUTH-6)"
 PROCESS_ONLY = "an operator is run as a plain process with a kubeconfig, not in a pod"
 
 
@@ -94,15 +93,13 @@ CLAUSES: Mapping[str, Clause] = {
         Clause(
             "A-CONFIGURATION-8",
             "`cluster_storage` names storage classes, `exclude.node_storage` takes some of them from some nodes.",
-            (),
-            STORAGE_LATER,
+            ("TRUTH-6", "LABEL-1"),
         ),
         Clause("A-OBJECTS-1", "It watches Nodes and Pods in the whole cluster.", ("TRUTH-1", "TRUTH-2", "TRUTH-3")),
         Clause(
             "A-OBJECTS-2",
             "It watches Namespaces, StorageClasses, PersistentVolumes, and CephClusters where there are any.",
-            (),
-            STORAGE_LATER,
+            ("TRUTH-6",),
         ),
         Clause(
             "A-OBJECTS-3",
@@ -129,7 +126,7 @@ CLAUSES: Mapping[str, Clause] = {
             "An excluded, cordoned or NotReady node carries none of them, and is not reported.",
             ("LABEL-1", "TRUTH-1"),
         ),
-        Clause("A-LABELS-6", "Storage classes have keys of their own.", (), STORAGE_LATER),
+        Clause("A-LABELS-6", "Storage classes have keys of their own.", ("LABEL-1",)),
         Clause(
             "A-DISCOVERY-1",
             "One discovery pod on each node, with the labels, the service account and a name made from the node's.",
@@ -199,10 +196,9 @@ CLAUSES: Mapping[str, Clause] = {
         Clause(
             "A-STORAGE-1",
             "Classes named in `cluster_storage` whose StorageClass is labelled are reported, by provisioner and pool.",
-            (),
-            STORAGE_LATER,
+            ("TRUTH-6",),
         ),
-        Clause("A-STORAGE-2", "Allocated is the sum of the capacities of the class's volumes.", (), STORAGE_LATER),
+        Clause("A-STORAGE-2", "Allocated is the sum of the capacities of the class's volumes.", ("TRUTH-6",)),
         Clause("A-DESIGN-1", "Volumes attached and mounted are zero, and `memory.info` is null.", ("SHAPE-1",)),
         Clause(
             "A-DESIGN-2",

@@ -22,6 +22,7 @@ WATCH = "watch"
 MEMBER = "member"
 DISCOVERY, REGISTRY = "discovery", "registry"
 LABELLING = "labelling"
+POOLS = "pools"
 
 
 @dataclass(frozen=True, slots=True)

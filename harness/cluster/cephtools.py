@@ -102,6 +102,10 @@ class CephTools:
         """What the command prints when it does not misbehave."""
         return json.loads(self._file(namespace).read_text(encoding="utf-8"))
 
+    def mode(self, namespace: str) -> str:
+        """Whether the command answers, or how it misbehaves."""
+        return _beside(self._file(namespace), "mode").read_text(encoding="utf-8")
+
     def met(self, namespace: str) -> int:
         """How often the command was run and misbehaved."""
         try:

@@ -38,6 +38,7 @@ NODE = "node"  # the truth itself changes: no excuse for anything
 DISCOVERY = "discovery"  # hardware cannot be read
 REGISTRY = "registry"  # the registry cannot be read
 LABELLING = "labelling"  # node labels cannot be written
+POOLS = "pools"  # a Ceph cluster's pools cannot be asked for
 
 BITE_DEADLINE_S = 25.0
 """How long evidence may take: a silent node is seen NotReady only after the node monitor's grace period."""

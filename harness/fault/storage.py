@@ -1,7 +1,7 @@
 """Harm to storage: classes and volumes that go and come back, pools that fill, Ceph tools that fail (TRUTH-6).
 
-What happens to classes, volumes and pools changes the truth itself and excuses nothing. Tools that fail excuse nothing
-either: the pools are as they were, and what was known of them stays.
+What happens to classes, volumes and pools changes the truth itself and excuses nothing. While the tools fail, figures
+may be late; but the pools are as they were, so what was known of them is no reason to report a class no more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from harness.cluster.cephtools import TOOLS
 from harness.cluster.storage import CLASSES, GIB, LABEL, VOLUMES, labelled
 from harness.errors import ApiError, ClusterError, FaultError
-from harness.fault.base import BITE_DEADLINE_S, NODE, State, World
+from harness.fault.base import BITE_DEADLINE_S, NODE, POOLS, State, World
 from harness.wait import Progress, until
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class CephToolsBroken:
     namespace: str = "rook-ceph"
     for_s: float = 12.0
     kind: ClassVar[str] = "ceph-tools-broken"
-    affects: ClassVar[tuple[str, ...]] = ()
+    affects: ClassVar[tuple[str, ...]] = (POOLS,)
 
     async def prepare(self, world: World) -> State:
         """How often it has misbehaved so far."""

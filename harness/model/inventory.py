@@ -128,7 +128,7 @@ class Truth:
         """Expect nothing any more of these fields.
 
         "gpu.info", "gpu.info.vendor_id" (see `judged_info`), "labels", "storage.classes"; of one storage class,
-        "storage.capacity of local-path" (see `excepted_storage`).
+        "storage.capacity of local-path" (see `storage.exception`).
         """
         self._excepted = excepted
         self._profiles.clear()
@@ -345,21 +345,19 @@ class Truth:
         )
 
     def _expect_storage(self) -> dict[str, ExpectedStorage]:
-        if not any(one.cluster_storage for one in (self._config, *self._or_else)):
-            return {}
+        configs = (self._config, *self._or_else)
         shares = [
             storage.NodeShare(
                 name, node.offered, node.figures["ephemeral_storage.capacity"],
                 node.figures["ephemeral_storage.allocatable"],
             )
-            for name, node in self._nodes.items()
+            for name, node in (self._nodes.items() if any(one.cluster_storage for one in configs) else ())
         ]  # fmt: skip
-        found = self._storage.expected(self._config, shares)
-        for other in self._or_else:
-            theirs = self._storage.expected(other, shares)
-            differing = {name for name in found.keys() | theirs.keys() if found.get(name) != theirs.get(name)}
+        found, *others = (self._storage.expected(one, shares) for one in configs)
+        for other in others:
+            differing = {name for name in found.keys() | other.keys() if found.get(name) != other.get(name)}
             found |= {name: storage.unknown(name) for name in differing}
-        return {name: storage.excepted_storage(item, self._excepted) for name, item in found.items()}
+        return storage.without_exceptions(found, self._excepted)
 
     def _profile(self, name: str) -> _Profile:
         if name not in self._profiles:

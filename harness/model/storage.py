@@ -42,6 +42,7 @@ LOCAL_PATH = "rancher.io/local-path"
 _CEPH = ".csi.ceph.com"
 _LABEL, _LABELLED = "akash.network", "true"
 _CREATED = "Created"
+_OF = " of "
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,19 +252,21 @@ def unknown(name: str) -> ExpectedStorage:
     return ExpectedStorage(name, dict.fromkeys(FIGURES), sure=False)
 
 
-def excepted_storage(item: ExpectedStorage, excepted: frozenset[str]) -> ExpectedStorage:
-    """The class without what was excepted at the gate, "storage.capacity of local-path" and the like."""
-    if not excepted:
-        return item
-    if exception(PRESENT, item.name) in excepted:
-        return unknown(item.name)
-    values = {name: None if exception(name, item.name) in excepted else value for name, value in item.values.items()}
-    return ExpectedStorage(item.name, values, item.sure)
-
-
 def exception(field_name: str, class_name: str) -> str:
-    """How the exception of one field of one class is called."""
-    return f"{field_name} of {class_name}"
+    """How the exception of one field of one class is called: "storage.capacity of local-path"."""
+    return f"{field_name}{_OF}{class_name}"
+
+
+def without_exceptions(found: Mapping[str, ExpectedStorage], excepted: frozenset[str]) -> dict[str, ExpectedStorage]:
+    """What is expected without what was excepted at the gate; a class of which nobody knows why it is reported too."""
+    result = dict(found)
+    for field_name, of, name in (item.partition(_OF) for item in sorted(excepted)):
+        if of and field_name == PRESENT:
+            result[name] = unknown(name)
+        elif of and name in result:
+            item = result[name]
+            result[name] = ExpectedStorage(name, {**item.values, field_name: None}, item.sure)
+    return result
 
 
 def _local_sizes(config: Config, name: str, shares: Iterable[NodeShare]) -> tuple[Any, Any]:

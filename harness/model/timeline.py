@@ -160,9 +160,12 @@ class Timeline:
         """Whether the ground truth was unwatched at any moment from `t0` to `t1`, ends included."""
         return any(begin <= t1 and end >= t0 for begin, end in self.gaps)
 
-    def removed_between(self, node: str, t0: float, t1: float) -> bool:
-        """Whether the node had not surely to be reported at some moment from `t0` to `t1`, ends included."""
-        key = (node, PRESENT)
+    def removed_between(self, name: str, t0: float, t1: float, *, presence: str = PRESENT) -> bool:
+        """Whether the node had not surely to be reported at some moment from `t0` to `t1`, ends included.
+
+        `presence`: STORAGE_PRESENT for a class of cluster storage.
+        """
+        key = (name, presence)
         if self.at(key, t0) is not True:
             return True
         return any(value is not True for t, value in self.changes(key) if t0 <= t <= t1)

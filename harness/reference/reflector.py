@@ -69,7 +69,8 @@ class Reflector(Generic[T]):
     when a watch brought 410, before anything follows from it. `forbidden_is_empty`: a list that is refused for want of
     rights is taken for one of nothing (in a saboteur only). `from_list`: a watch begins where the list ended (but in a
     saboteur). `on_closed`: told of each watch that the server has ended in order; `on_resumed`: told that it is taken
-    up again; `on_broken`: told why a watch broke off.
+    up again; `on_broken`: told why a watch broke off. `reopens`: a watch that the server ended is taken up (in a
+    saboteur it is not).
     """
 
     name: str
@@ -87,6 +88,7 @@ class Reflector(Generic[T]):
     on_closed: Callable[[KubeClient, str], None] = nothing
     on_broken: Callable[[str], None] = nothing
     on_resumed: Callable[[], None] = nothing
+    reopens: bool = True
     _scope: asyncio.Timeout | None = None
     _said: str = ""
 
@@ -176,6 +178,8 @@ class Reflector(Generic[T]):
                 LOG.info("%s: taking up the watch anew at version %s", self.name, version)
             finally:
                 self._scope = None
+            if not self.reopens:
+                await asyncio.Event().wait()
             if not events:
                 # Closed at once and for ever must not turn into a busy loop.
                 await pause(0.1)

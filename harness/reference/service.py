@@ -79,6 +79,7 @@ class Operator:
         )
         self._classes = self._reflector(CLASSES, _CLASSES, decode_class, ClassMirror(stores))
         self._volumes = self._reflector(VOLUMES, f"/api/v1/{VOLUMES}", decode_volume, VolumeMirror(stores))
+        self._volumes.reopens = behaviour.storage.reopens_watch
         self._tools = Tools(stores, client, config=lambda: self._state.config)
         self._discovery = Discovery(
             self._state, client, behaviour, options.discovery_image, options.discovery_period_s,

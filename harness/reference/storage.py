@@ -130,7 +130,7 @@ class StorageRules:
     `offered`: whether a class is reported; `forgets_classes`: whether one that is deleted is gone; `merge_volume`: what
     counts of a volume that changed; `taken`: what a volume takes; `on_orphan`: of a volume whose class is not there;
     `local_nodes`: the nodes that local storage is the sum of; `pool_allocated`: what is taken of a pool;
-    `honours_exclusion`: whether nodes may be without a class.
+    `honours_exclusion`: whether nodes may be without a class; `reopens_watch`: of volumes, when it has ended.
     """
 
     offered: Callable[[ClassRecord], bool] = labelled
@@ -141,6 +141,7 @@ class StorageRules:
     local_nodes: Callable[[Sequence[NodeRecord]], Sequence[NodeRecord]] = all_together
     pool_allocated: Callable[[Decimal, PoolRecord], Decimal] = volumes_only
     honours_exclusion: bool = True
+    reopens_watch: bool = True
 
 
 CORRECT_STORAGE = StorageRules()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from harness.reference.behaviour import Behaviour
+    from harness.reference.inventory import Inventory
     from harness.reference.records import NodeRecord
     from harness.reference.storage import PoolRecord, VolumeRecord
 
@@ -43,6 +44,14 @@ def _stored_as_well(allocated: Decimal, pool: PoolRecord) -> Decimal:
     return allocated + pool.stored
 
 
+def _stored_off(allocated: Decimal, pool: PoolRecord) -> Decimal:
+    return allocated - pool.stored
+
+
+def _no_storage(inventory: Inventory) -> Inventory:
+    return replace(inventory, storage=())
+
+
 def _stores(**changed: Any) -> Behaviour:
     return but(storage=replace(CORRECT_STORAGE, **changed))
 
@@ -68,7 +77,8 @@ STORAGE_DEFECTS = (
     ),
     Defect(
         "class-label-ignored",
-        "Storage classes are reported whether or not they carry the label akash.network=true.",
+        "Storage classes are reported whether or not they carry the label akash.network=true (the other side of reports"
+        " 487 and 645).",
         ("TRUTH-6",),
         _stores(offered=lambda item: bool(item.name)),
     ),
@@ -92,13 +102,32 @@ STORAGE_DEFECTS = (
     ),
     Defect(
         "ceph-counts-stored-twice",
-        "What is stored in a Ceph pool counts beside the volumes that it is stored in.",
+        "What is stored in a Ceph pool counts beside the volumes that it is stored in (report 146).",
         ("TRUTH-6",),
         _stores(pool_allocated=_stored_as_well),
     ),
     Defect(
+        "ceph-takes-stored-off",
+        "What is stored in a Ceph pool is taken off what its volumes take, so that more stored than that is below zero "
+        "(report 97).",
+        ("TRUTH-6",),
+        _stores(pool_allocated=_stored_off),
+    ),
+    Defect(
+        "storage-empty-while-api-away",
+        "While watches fail the inventory is reported without storage, as if that were the truth.",
+        ("AVAIL-1",),
+        but(inventory_while_away=_no_storage),
+    ),
+    Defect(
+        "volume-watch-not-reopened",
+        "A watch of volumes that has ended in order is not taken up again, so what volumes take stays as it was.",
+        ("TRUTH-6", "RECOVER-1"),
+        _stores(reopens_watch=False),
+    ),
+    Defect(
         "dies-on-orphan-volume",
-        "The process dies with a traceback of a volume whose storage class does not exist.",
+        "The process dies with a traceback of a volume whose storage class does not exist (report 268).",
         ("SURVIVE-1",),
         _stores(on_orphan=_die_of_an_orphan),
     ),

@@ -253,7 +253,8 @@ class _Run:
         history = stage.history
         history.add("mark", mark="traffic-begin", detail="")
         stage.world.driver = driver = stage.driver()
-        drivers = [one for one in (driver, stage.volume_driver()) if one is not None]
+        volumes = stage.volume_driver()
+        drivers = [one for one in (driver, volumes) if one is not None]
         traffic = [stage.spawn(one.run()) for one in drivers]
         try:
             if self.scenario.faults:
@@ -274,6 +275,8 @@ class _Run:
             await task
         if driver is not None and self.setup.settle:
             await driver.settle(seeds.stream(self.setup.seed, self.scenario.id, "settle"))
+        if volumes is not None and self.setup.settle:
+            await volumes.settle()
         history.add("mark", mark="traffic-end", detail="")
 
     async def _enough(self, driver: Driver | VolumeDriver) -> None:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.cluster.storage import CLAIMS, VOLUMES, Storage, Volume, grown
-from harness.errors import ApiError, ApiUnavailableError, UsageError
-from harness.wait import interval
+from harness.errors import ApiError, ApiUnavailableError, ClusterError, UsageError
+from harness.traffic.pods import OURS
+from harness.wait import Progress, interval, until
 
 if TYPE_CHECKING:
     import random
@@ -27,6 +28,9 @@ SIZES = ("1Gi", "10Gi", "2500M", "1.5Gi", "123456789", "7e9", "300Mi")
 
 GROWN = ("20Gi", "21.5Gi", "30G")
 """What they grow to."""
+
+_LABELS = {"labels": {"app": "traffic"}}
+_SETTLE_DEADLINE_S = 30.0
 
 CREATE, GROW, RELEASE, DELETE = "create-volume", "grow-volume", "release-volume", "delete-volume"
 
@@ -148,6 +152,24 @@ class VolumeDriver:
             await self.step()
             await interval(self.rng.expovariate(self.churn.rate))
 
+    async def settle(self) -> None:
+        """Take away everything that traffic has made: what it left depends on how faults and operations were timed."""
+
+        async def emptied(_progress: Progress) -> bool | None:
+            left = 0
+            for path in (CLAIMS, VOLUMES):
+                try:
+                    listed = (await self.client.get(path, params={"labelSelector": OURS}))["items"]
+                    for item in listed:
+                        await self.client.delete(f"{path}/{item['metadata']['name']}")
+                except ClusterError:
+                    return None
+                left += len(listed)
+            return None if left else True
+
+        await until("traffic's volumes to be gone", emptied, deadline_s=_SETTLE_DEADLINE_S)
+        self.live = Live()
+
     async def step(self) -> None:
         """Decide and carry out one operation."""
         op = decide(self.rng, self.churn, self.live)
@@ -172,12 +194,16 @@ class VolumeDriver:
             case "create-volume":
                 made = Volume(op.name, op.storage_class, op.size, bound=op.bound)
                 item = self.storage.of_class(op.storage_class)
-                await self.client.create(VOLUMES, made.body(item.provisioner) if item else made.body())
+                await self.client.create(VOLUMES, _ours(made.body(item.provisioner) if item else made.body()))
                 if op.bound:
-                    await self.client.create(CLAIMS, made.claim())
+                    await self.client.create(CLAIMS, _ours(made.claim()))
             case "grow-volume":
                 await self.client.patch(f"{VOLUMES}/{op.name}", grown(op.size))
             case "release-volume":
                 await self.client.delete(f"{CLAIMS}/{op.name}")
             case "delete-volume":
                 await self.client.delete(f"{VOLUMES}/{op.name}")
+
+
+def _ours(body: dict[str, Any]) -> dict[str, Any]:
+    return {**body, "metadata": {**body["metadata"], **_LABELS}}

@@ -1,4 +1,4 @@
-"""Storage changes, and cannot be followed, while the operator runs (TRUTH-6, SURVIVE-1, RECOVER-1; reports 268, 661).
+"""Storage changes, and cannot be followed, while the operator runs (TRUTH-6, SURVIVE-1, AVAIL-1; reports 268, 661).
 
 A volume whose class does not exist is there at the start and deleted while the operator runs. A class is deleted for
 12 s and comes back with its volumes still there, or loses its label. The watch of volumes ends again and again, breaks,
@@ -33,9 +33,9 @@ LOCAL = Storage(
     volumes=(
         Volume("before-bound", "local-path", "30Gi", bound=True),
         Volume("before-free", "local-path", "5Gi"),
-        Volume("before-orphan", "gone", "7Gi"),
     ),
 )
+ORPHANED = Storage(classes=LOCAL.classes, volumes=(*LOCAL.volumes, Volume("before-orphan", "gone", "7Gi")))
 CEPH = Storage(
     classes=(StorageClass("beta3", provisioner="rook-ceph.rbd.csi.ceph.com", pool="ssd", cluster="rook-ceph"),),
     volumes=(Volume("data", "beta3", "50Gi", bound=True),),
@@ -44,12 +44,12 @@ CEPH = Storage(
 BROKEN = tuple(faults.CephToolsBroken(mode=mode) for mode in ("error", "garbage", "empty", "hang"))
 
 
-def harmed(name: str, fault: faults.Fault, storage: Storage = LOCAL) -> Scenario:
-    """One node, volumes that come and go, and one harm."""
+def harmed(name: str, fault: faults.Fault, storage: Storage = LOCAL, *more: str) -> Scenario:
+    """One node, volumes that come and go, and one harm; `more`: promises."""
     named = tuple(item.name for item in storage.classes)
     return Scenario(
         id=f"chaos/storage-{name}",
-        promises=PROMISES,
+        promises=(*PROMISES, *more),
         nodes=nodes.simulated(1),
         config=Configuration(storage=named),
         storage=storage,
@@ -62,24 +62,27 @@ def harmed(name: str, fault: faults.Fault, storage: Storage = LOCAL) -> Scenario
 CHANGES = tuple(
     pytest.param(scenario, id=scenario.id.removeprefix("chaos/storage-"))
     for scenario in (
-        harmed("orphan-deleted", faults.VolumeDeleted(volume="before-orphan")),
+        harmed("orphan-deleted", faults.VolumeDeleted(volume="before-orphan"), ORPHANED),
         harmed("class-deleted", faults.StorageClassDeleted()),
         harmed("class-unlabelled", faults.StorageClassUnlabelled()),
         harmed("class-not-named", faults.ConfigChanged(storage=(), for_s=12.0)),
         harmed("pool-filled", faults.PoolFilled(pool="ssd"), CEPH),
         *(harmed(f"tools-{fault.mode}", fault, CEPH) for fault in BROKEN),
+        harmed("operator-killed", faults.OperatorKilled(), CEPH),
     )
 )
 
 UNSEEN = tuple(
     pytest.param(scenario, id=scenario.id.removeprefix("chaos/storage-"))
     for scenario in (
-        harmed("volume-watch-closed", faults.WatchesClosed(resource="persistentvolumes")),
-        harmed("volume-watch-failing", faults.WatchError(code=500, resource="persistentvolumes")),
-        harmed("volume-deletions-lost", faults.WatchDropsEvents(resource="persistentvolumes")),
-        harmed("class-watch-gone", faults.WatchError(code=410, resource="storageclasses")),
-        harmed("api-server-killed", faults.ApiServerKilled(for_s=3.0)),
-        harmed("operator-killed", faults.OperatorKilled(), CEPH),
+        harmed(name, fault, LOCAL, "AVAIL-1")
+        for name, fault in (
+            ("volume-watch-closed", faults.WatchesClosed(resource="persistentvolumes")),
+            ("volume-watch-failing", faults.WatchError(code=500, resource="persistentvolumes")),
+            ("volume-deletions-lost", faults.WatchDropsEvents(resource="persistentvolumes")),
+            ("class-watch-gone", faults.WatchError(code=410, resource="storageclasses")),
+            ("api-server-killed", faults.ApiServerKilled(for_s=4.0)),
+        )
     )
 )
 
@@ -99,11 +102,12 @@ def test_storage_that_changes_is_followed(run: Run, scenario: Scenario) -> None:
 
 @pytest.mark.library
 @pytest.mark.parametrize("scenario", UNSEEN)
-@pytest.mark.promise(*PROMISES)
+@pytest.mark.promise(*PROMISES, "AVAIL-1")
 def test_storage_that_could_not_be_seen_is_made_up_for(run: Run, scenario: Scenario) -> None:
-    """Storage is true again soon after it can be seen, and the operator lives."""
+    """Storage that is known is not forgotten, and is true again soon after it can be seen; the operator lives."""
     result = run(scenario)
 
+    assert result["AVAIL-1"] is PASS
     assert result["TRUTH-6"] is PASS
     assert result["RECOVER-1"] is PASS
     assert result["SHAPE-2"] is PASS

@@ -1,7 +1,7 @@
 """Local storage is true: classes, volumes in every state, nodes that have a class or not (TRUTH-6; reports 487, 645).
 
 Volumes of `local-path` are created in odd sizes, free and bound, grow, are released and deleted, before and after their
-claims; others name a class that does not exist. Within TRUTH-6's 10 s each class that the configuration names, that
+claims. Within TRUTH-6's 10 s each class that the configuration names, that
 exists and that carries `akash.network=true` is reported with what the nodes offer and the volumes take, and no other
 is; a node has the classes that it is not excluded from, and their labels. Each figure and its reason: docs/storage.md.
 """
@@ -17,7 +17,6 @@ LOCAL = StorageClass("local-path")
 VOLUMES = (
     Volume("before-bound", "local-path", "30Gi", bound=True),
     Volume("before-free", "local-path", "2500M"),
-    Volume("before-orphan", "gone", "7Gi"),
 )
 
 ONE_NODE = Scenario(
@@ -26,7 +25,7 @@ ONE_NODE = Scenario(
     nodes=nodes.simulated(1),
     config=Configuration(storage=("local-path",)),
     storage=Storage(classes=(LOCAL,), volumes=VOLUMES),
-    volumes=Volumes(classes=("local-path", "local-path", "gone")),
+    volumes=Volumes(classes=("local-path",)),
     traffic=Churn(plain=True),
     observe_s=8.0,
 )
@@ -66,6 +65,7 @@ NOT_OFFERED = Scenario(
 
 
 @pytest.mark.promise(*PROMISES)
+@pytest.mark.clause("A-LABELS-6", "A-STORAGE-2")
 @pytest.mark.parametrize("scenario", [ONE_NODE, SEVERAL_NODES], ids=["one-node", "several-nodes"])
 def test_local_storage_is_what_nodes_offer_and_volumes_take(run: Run, scenario: Scenario) -> None:
     """The figures are right in every answer while volumes come, grow, are released and go."""
@@ -79,6 +79,7 @@ def test_local_storage_is_what_nodes_offer_and_volumes_take(run: Run, scenario: 
 
 
 @pytest.mark.promise(*EXCLUDED.promises)
+@pytest.mark.clause("A-CONFIGURATION-8")
 def test_a_node_lacks_the_classes_that_it_is_excluded_from(run: Run) -> None:
     """Capabilities and labels of each node name the classes that it has, and no other."""
     result = run(EXCLUDED)
@@ -91,6 +92,7 @@ def test_a_node_lacks_the_classes_that_it_is_excluded_from(run: Run) -> None:
 
 
 @pytest.mark.promise(*NOT_OFFERED.promises)
+@pytest.mark.clause("A-STORAGE-1")
 def test_only_labelled_classes_that_are_named_are_reported(run: Run) -> None:
     """A class without the label, one that nobody names and one that is not there are not reported."""
     result = run(NOT_OFFERED)

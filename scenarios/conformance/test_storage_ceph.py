@@ -51,6 +51,7 @@ CASES = tuple(
 
 @pytest.mark.parametrize("scenario", CASES)
 @pytest.mark.promise(*PROMISES)
+@pytest.mark.clause("A-OBJECTS-2", "A-STORAGE-1")
 def test_ceph_storage_is_what_pools_can_take_and_volumes_take(run: Run, scenario: Scenario) -> None:
     """Each class of a pool is reported with the pool's figure and the sum of its volumes, stored data counted once."""
     result = run(scenario)

@@ -301,3 +301,52 @@ def test_only_connect_is_served(egress: Egress, tmp_path: Path) -> None:
             server.close()
 
     assert asyncio.run(play()).startswith(b"HTTP/1.1 405 ")
+
+
+def connect(
+    egress: Egress, directory: Path, target: str, story: Callable[[Any, Any], Awaitable[Any]], kubelet: Any = None
+) -> Any:
+    """A tunnel to that target, before its first answer, and the story in it; `kubelet`: what one does there."""
+
+    async def play() -> Any:
+        played = await asyncio.start_server(kubelet, "127.0.0.1", 0) if kubelet is not None else None
+        egress.kubelet = 0 if played is None else played.sockets[0].getsockname()[1]
+        server = await asyncio.start_unix_server(egress.handle, directory / "egress.sock")
+        reader, writer = await asyncio.open_unix_connection(directory / "egress.sock")
+        writer.write(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+        try:
+            async with asyncio.timeout(10):
+                return await story(reader, writer)
+        finally:
+            writer.close()
+            server.close()
+            if played is not None:
+                played.close()
+
+    return asyncio.run(play())
+
+
+@pytest.mark.parametrize("node", ["10.245.0.1", "worker-1", "worker-1.rack-1.example.internal"])
+def test_what_is_for_a_kubelet_is_handed_on(egress: Egress, tmp_path: Path, node: str) -> None:
+    """Bytes pass as they are in both directions, and the end of one end is that of the other."""
+
+    async def kubelet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write((await reader.readexactly(5))[::-1])
+        await writer.drain()
+        writer.close()
+
+    async def story(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        writer.write(b"\x16\x00abc")
+        return await reader.read()
+
+    assert connect(egress, tmp_path, f"{node}:10250", story, kubelet) == b"cba\x00\x16"
+
+
+def test_without_a_kubelet_its_port_is_refused(egress: Egress, tmp_path: Path) -> None:
+    """As a machine on which none runs does."""
+
+    async def story(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> bytes:
+        return bytes(await reader.read())
+
+    assert connect(egress, tmp_path, "worker-1:10250", story).startswith(b"HTTP/1.1 502 ")

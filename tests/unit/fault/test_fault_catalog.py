@@ -29,6 +29,7 @@ WORDS = {
     base.DISCOVERY,
     base.REGISTRY,
     base.LABELLING,
+    base.POOLS,
 }
 NEEDED: dict[str, dict[str, Any]] = {
     "allocatable-changed": {"changes": (("nvidia.com/gpu", "3"), ("cpu", None))},
@@ -43,7 +44,7 @@ NEEDED: dict[str, dict[str, Any]] = {
 NO_EXCUSE = {
     "datastore-slowed", "space-exhausted", "compacted", "sql-read-only", "api-slow", "watch-duplicates",
     "slow-clients", "idle-connections", "half-open-streams", "huge-headers",
-    "registry-broken", "config-broken", "config-deleted", "watch-delayed", "ceph-tools-broken",
+    "registry-broken", "config-broken", "config-deleted", "watch-delayed",
 }  # fmt: skip
 """Faults under which an operator is expected to go on as if nothing were."""
 

@@ -11,11 +11,13 @@ from harness import faults, schedules
 from harness.cluster.configfile import Configuration
 from harness.cluster.hardware import GPU_MODELS, NodeProfile
 from harness.cluster.nodes import check_name
+from harness.cluster.storage import Storage
 from harness.errors import UsageError
 from harness.fault import composition
 from harness.names.naming import name_of_length
 from harness.operator.supervisor import Supervision
 from harness.scenario import Scenario, named, simulated, two_sizes
+from harness.traffic.volumes import Volumes
 
 PATCH = schedules.OperatorCalls("patch", "nodes")
 TWICE = schedules.Alternate(faults.LeaderMoved(), schedules.After(PATCH, faults.NodeSilent(node="worker-2")))
@@ -306,3 +308,27 @@ def test_an_operator_on_every_address_may_find_ipv6_taken() -> None:
 
     assert scenario.as_json()["rest_address"] == "0.0.0.0"
     assert Scenario(id="chaos/y", promises=("TRUTH-1",)).as_json()["rest_address"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ({"config": Configuration(storage=("beta3",))}, "names storage classes"),
+        ({"volumes": Volumes(classes=("beta3",))}, "traffic on volumes"),
+        ({"faults": (faults.StorageClassDeleted(),)}, "storage-class-deleted needs storage"),
+    ],
+)
+def test_what_needs_storage_is_refused_without(values: dict[str, Any], names: str) -> None:
+    """Classes that are named, volumes that come and go, and harm to storage: each has to have some to be about."""
+    with pytest.raises(UsageError, match=names):
+        Scenario(id="chaos/x", promises=("TRUTH-6",), **values)
+
+    scenario = Scenario(id="chaos/x", promises=("TRUTH-6",), storage=Storage(), **values)
+    assert json.loads(json.dumps(scenario.as_json()))["storage"] == {"classes": [], "volumes": [], "ceph": []}
+
+
+def test_traffic_on_volumes_counts_as_traffic() -> None:
+    """Both kinds have to be done for the run to count."""
+    scenario = Scenario(id="chaos/x", promises=("TRUTH-6",), storage=Storage(), volumes=Volumes(("a",), least=7))
+
+    assert scenario.as_json()["min_ops"] == 27
