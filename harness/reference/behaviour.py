@@ -112,7 +112,7 @@ class Behaviour:
     between a watch that brought 410 and the loss of sight), `forbidden_is_empty` (a list that is refused),
     `watches_from_list`, `on_missed_deletion`, `on_error_event`, `forget_node`, `merge_node`, `decode_pod`,
     `pod_identity`. Sums: `counts`, `ledger`. Nodes: `reportable`, `reported_name`. Hardware: `recreate_pod`,
-    `retries_pods` (that were refused), `replaces_ended` (pods), `forgets_with_pod` (what was read in it), `reads_again`
+    `retries_pods` (that were refused), `replaces_ended` (pods), `outlives_pod` (what was read in it), `reads_again`
     (after a read that failed), `asks_registry_again` (where it did not answer), `reported_registry`, `reported_gpu`.
     Labels: `labels_nodes`, `retries_labels` (that were refused), `label_patch`, `leaves_out_refused` (keys that
     Kubernetes does not accept). Serving: `inventory_while_away`, `inventory_while_refused` (the API server answers
@@ -142,7 +142,7 @@ class Behaviour:
     recreate_pod: bool = True
     retries_pods: bool = True
     replaces_ended: bool = True
-    forgets_with_pod: bool = False
+    outlives_pod: bool = True
     reads_again: bool = True
     asks_registry_again: bool = True
     reported_registry: Callable[[Registry, Registry], Registry] = latest_registry
