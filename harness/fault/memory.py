@@ -30,7 +30,7 @@ class MemoryLimited:
     its own. The limit is a share of what it has for itself (`RssAnon`), so that it is too low for any operator.
     """
 
-    share: float = 0.5
+    share: float = 0.3
     for_s: float = 5.0
     kind: ClassVar[str] = "memory-limited"
     affects: ClassVar[tuple[str, ...]] = (OPERATOR,)

@@ -126,7 +126,7 @@ class Behaviour:
     `watches_from_list`, `on_watch_closed` (by the server, in order), `on_missed_deletion`, `on_error_event`,
     `on_broken_watch`, `forget_node`, `merge_node`, `decode_node`, `decode_pod`, `pod_identity`. Sums: `counts`,
     `ledger`. Nodes: `reportable`, `reported_name`. Hardware: `recreate_pod`, `retries_pods` (that were refused),
-    `replaces_ended` (pods), `forgets_with_pod` (what was read in it), `sweeps_pods` (of nodes that are gone),
+    `replaces_ended` (pods), `outlives_pod` (what was read in it), `sweeps_pods` (of nodes that are gone),
     `when_node_is_gone`, `reads_again` (after a read that failed), `discovers_blindly_s` (above 0: on any node, whether
     or not it runs, and gives it up after so long), `asks_registry_again` (where it did not answer),
     `reported_registry`, `registry_for_newcomers` (nodes that were not there when it was read), `reported_gpu`.
@@ -161,7 +161,7 @@ class Behaviour:
     recreate_pod: bool = True
     retries_pods: bool = True
     replaces_ended: bool = True
-    forgets_with_pod: bool = False
+    outlives_pod: bool = True
     sweeps_pods: bool = True
     when_node_is_gone: Callable[[Discovery, NodeRecord], Awaitable[None]] = let_go
     reads_again: bool = True

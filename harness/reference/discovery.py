@@ -134,7 +134,8 @@ class Discovery:
         return pod.node == node.name and record.owner_uid == node.uid and record.image == self.image and not ended
 
     async def _make_pod(self, node: NodeRecord, memory: _Memory) -> float:
-        if memory.given_up or (memory.had_pod and not self.behaviour.recreate_pod):
+        once = not (self.behaviour.recreate_pod and self.behaviour.outlives_pod)
+        if memory.given_up or (memory.had_pod and once):
             return _QUIET_S
         if self.state.monotonic() - memory.created_at < 2.0:
             return 0.5  # made a moment ago; the watch will bring it

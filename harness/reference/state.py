@@ -99,7 +99,7 @@ class State:
         known = self.discovery_pods.get(pod.name)
         if known is not None and self._is_ours(pod) and known.uid == pod.uid:
             del self.discovery_pods[pod.name]
-            if self.behaviour.forgets_with_pod:
+            if not self.behaviour.outlives_pod:
                 self.hardware.pop(pod.node, None)
                 self._stale(pod.node)
             self._tell(pod.node)

@@ -40,7 +40,7 @@ ROWS: tuple[Row, ...] = (
         "hardware-goes-with-the-pod",
         "What is known of a node's hardware goes with its discovery pod, which is made once and never again.",
         ("RECOVER-4",),
-        replace(CORRECT, forgets_with_pod=True, recreate_pod=False),
+        replace(CORRECT, outlives_pod=False),
     ),
     (
         "config-bad-at-start-excludes-none",
