@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from harness import faults, nodes, schedules
     from harness.check.verdict import FAIL, PASS, UNKNOWN
     from harness.cluster.configfile import Configuration
+    from harness.operator.streams import Streams
     from harness.run.result import Run
     from harness.scenario import Scenario
     from harness.traffic.pods import Churn
 
-__all__ = ["FAIL", "PASS", "UNKNOWN", "Churn", "Configuration", "Run", "Scenario", "faults", "nodes", "schedules"]
+__all__ = [
+    "FAIL", "PASS", "UNKNOWN", "Churn", "Configuration", "Run", "Scenario", "Streams", "faults", "nodes", "schedules",
+]  # fmt: skip
 
 _HOMES = {
     "FAIL": "harness.check.verdict",
@@ -33,6 +36,7 @@ _HOMES = {
     "Configuration": "harness.cluster.configfile",
     "Run": "harness.run.result",
     "Scenario": "harness.scenario",
+    "Streams": "harness.operator.streams",
 }
 
 

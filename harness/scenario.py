@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.fault.schedule import Step
+    from harness.operator.streams import Streams
 
 DEFAULT_PROFILE = NodeProfile(gpu="a100", gpus=4)
 
@@ -64,6 +65,7 @@ class Scenario:
     `proxied`: the operator goes through the API proxy, as it does anyway where a fault needs it. `models`: what the GPU
     registry calls a model, by the name it has in profiles and faults.
     `config`: the configuration file that the operator starts with; None: it is given none.
+    `streams`: clients of StreamCluster beside the one that is always there.
     """
 
     id: str
@@ -87,6 +89,7 @@ class Scenario:
     proxied: bool = False
     config: Configuration | None = None
     models: Mapping[str, str] = field(default_factory=dict)
+    streams: Streams | None = None
 
     def __post_init__(self) -> None:
         if not self.id or any(part in {"", ".", ".."} for part in self.id.split("/")):
@@ -198,4 +201,5 @@ class Scenario:
             "proxied": self.behind_proxy,
             "config": None if self.config is None else dataclasses.asdict(self.config),
             "models": dict(self.models),
+            "streams": None if self.streams is None else dataclasses.asdict(self.streams),
         }

@@ -103,6 +103,11 @@ class Stage:
         rng = seeds.stream(self.setup.seed, self.scenario.id, "traffic")
         return Driver(self.world.cluster.client, self.scenario.traffic, self.world.profiles, rng, note)
 
+    def follow_streams(self) -> None:
+        """Let the scenario's other clients of StreamCluster come, where it has some."""
+        if self.scenario.streams is not None:
+            self.spawn(self.polling.streams(self.scenario.streams))
+
     async def _set(self, phase: Callable[[str], None]) -> None:
         """Watch the truth, start the operator, and ask it all the time."""
         listed = {resource: asyncio.Event() for resource in WATCHED}
