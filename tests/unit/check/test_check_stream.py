@@ -216,7 +216,8 @@ def test_any_late_and_coalescing_stream_passes(data: st.DataObject) -> None:
     t, there = 6.0, list[str]()
     for number, milli in enumerate(sums):
         t += data.draw(st.floats(0.05, 1.0))
-        if there and data.draw(st.booleans()):
+        leaves = data.draw(st.booleans())
+        if there and leaves:
             story.remove_pod(there.pop(), t)
         else:
             there.append(f"p{number}")
