@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from harness.check.verdict import FAIL, PASS, UNKNOWN
     from harness.cluster.configfile import Configuration, Without
     from harness.cluster.storage import Ceph, Pool, Storage, StorageClass, Volume
+    from harness.operator.streams import Streams
     from harness.run.result import Run
     from harness.scenario import Scenario
     from harness.traffic.pods import Churn
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FAIL", "PASS", "UNKNOWN", "Ceph", "Churn", "Configuration", "Pool", "Run", "Scenario", "Storage", "StorageClass",
-    "Volume", "Volumes", "Without", "faults", "nodes", "schedules",
+    "Streams", "Volume", "Volumes", "Without", "faults", "nodes", "schedules",
 ]  # fmt: skip
 
 _HOMES = {
@@ -42,6 +43,7 @@ _HOMES = {
     "Scenario": "harness.scenario",
     "Storage": "harness.cluster.storage",
     "StorageClass": "harness.cluster.storage",
+    "Streams": "harness.operator.streams",
     "Volume": "harness.cluster.storage",
     "Volumes": "harness.traffic.volumes",
     "Without": "harness.cluster.configfile",

@@ -18,6 +18,7 @@ from harness.fault import catalog, composition
 from harness.fault.port import IPV6
 from harness.fault.schedule import Step, injected, simple
 from harness.operator.base import ADDRESSES, EVERYWHERE, LOOPBACK
+from harness.operator.streams import Streams  # noqa: TC001 - the types of a stored plan are looked up
 from harness.operator.supervisor import DEFAULT_SCALE, Supervision, check_scale
 from harness.traffic.pods import Churn
 from harness.traffic.volumes import Volumes  # noqa: TC001 - the types of a stored plan are looked up
@@ -70,7 +71,8 @@ class Scenario:
     `config`: the configuration file that the operator starts with; None: it is given none. `rest_address`: where both
     of its listeners are, one of `operator.base.ADDRESSES`. `storage`: what the cluster has of it; None: nothing, and
     nothing of it is watched. `volumes`: traffic on PersistentVolumes. `by_environment`: what the operator is told by
-    flags it is told by environment variables, where it can be.
+    flags it is told by environment variables, where it can be. `streams`: clients of StreamCluster beside the one that
+    is always there.
     """
 
     id: str
@@ -98,6 +100,7 @@ class Scenario:
     storage: Storage | None = None
     volumes: Volumes | None = None
     by_environment: bool = False
+    streams: Streams | None = None
 
     def __post_init__(self) -> None:
         if not self.id or any(part in {"", ".", ".."} for part in self.id.split("/")):
@@ -246,4 +249,5 @@ class Scenario:
             "storage": None if self.storage is None else dataclasses.asdict(self.storage),
             "volumes": None if self.volumes is None else dataclasses.asdict(self.volumes),
             "by_environment": self.by_environment,
+            "streams": None if self.streams is None else dataclasses.asdict(self.streams),
         }

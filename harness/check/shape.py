@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import permutations
 from typing import TYPE_CHECKING
 
+from harness.check import stream
 from harness.check.agreement import shown, subject
 from harness.check.answers import SOURCES
 from harness.check.base import Context, capped, checker
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from harness.check.tracks import Run, Track
     from harness.model.timeline import Key
+
+QUERY = "query"
 
 # Problems of one answer shown in its finding: the first ones say what is broken, a thousand say no more.
 _SHOWN_PROBLEMS = 3
@@ -59,16 +62,21 @@ def shape_2(context: Context) -> PromiseVerdict:
     Sources are polled at different moments, so a value that comes and goes may be seen by one and missed by another.
     What one says steadily, though, every other must have said at least once in that time. A stream without connection
     says nothing, and neither does a source in a window that affects its listener or the process (and RECOVER-1's
-    objective after).
+    objective after). Every other client of StreamCluster is held against QueryCluster in the same way. What a stream
+    owes beyond agreement is in `harness.check.stream`.
     """
     objective_s = context.objective("SHAPE-2")
     findings: list[Finding] = []
     examined = 0
     told: set[Key] = set()
+    following = stream.clients(context)
+    tracks = {**context.tracks, **stream.tracks(following, context)}
     present = [source for source in SOURCES if context.tracks.get(source) and context.tracks[source].t]
-    for one, other in permutations(present, 2):
+    others = [name for name in tracks if name not in context.tracks and QUERY in present]
+    pairs = [*permutations(present, 2), *((QUERY, name) for name in others), *((name, QUERY) for name in others)]
+    for one, other in pairs:
         away = context.windows.spans(_listeners(one, other) | {OPERATOR}, grace_s=context.objective("RECOVER-1"))
-        left, right = context.tracks[one], context.tracks[other]
+        left, right = tracks[one], tracks[other]
         away = merged([*away, *_silences(left, objective_s), *_silences(right, objective_s)])
         examined += _examined(left, context)
         for key in sorted(left.runs.keys() & right.runs.keys()):
@@ -78,10 +86,21 @@ def shape_2(context: Context) -> PromiseVerdict:
                 pieces = [piece for piece in without(silent, away) if piece[1] - piece[0] > objective_s]
                 if pieces:
                     told.add(key)
-                    findings.append(_finding(context, one, other, key, run, pieces[0]))
+                    findings.append(_finding(context, one, other, key, run, pieces[0], right))
                     break
+    late, calls, longest = stream.not_at_once(context, following)
+    back, messages = stream.gone_back(context, following)
+    findings += [*late, *back]
     reasons = [] if len(present) > 1 or findings else ["fewer than two sources answered, so nothing could be compared"]
-    return judge("SHAPE-2", examined=examined, unit="answers", findings=capped("SHAPE-2", findings), reasons=reasons)
+    measured = {"stream_clients": float(len(following)), "calls": float(calls), "messages": float(messages)}
+    return judge(
+        "SHAPE-2",
+        examined=examined,
+        unit="answers",
+        findings=capped("SHAPE-2", findings),
+        reasons=reasons,
+        measured=measured if longest is None else {**measured, "first_snapshot_s": longest},
+    )
 
 
 def _listeners(*sources: str) -> set[str]:
@@ -129,8 +148,7 @@ def _stretches(runs: Sequence[Run], told: Run, *, until: float, track: Track) ->
     return found
 
 
-def _finding(context: Context, one: str, other: str, key: Key, run: Run, span: Span) -> Finding:
-    right = context.tracks[other]
+def _finding(context: Context, one: str, other: str, key: Key, run: Run, span: Span, right: Track) -> Finding:
     said = next((item.value for item in reversed(right.runs[key]) if right.t[item.first] <= span[0]), None)
     of = subject(*key)
     text = (

@@ -26,6 +26,9 @@ log        what the operator has written to its log since the record before: `li
 report     an answer of the operator: `source` rest | query | stream, `t0` (request sent; for a stream message: `t`),
            `outcome` ok | error | timeout | refused, `status` (HTTP or gRPC code, or null), `snapshot` (id, when ok),
            `error` (text, when not ok). A body that is not JSON is stored as {"raw": text}
+stream     a call of StreamCluster: `client` (0: the one whose messages are reports; the others of `Scenario.streams`),
+           `call` (number), `event` called | told | ended; `snapshot` (on told, where the client is not 0), `by` us |
+           operator and `status` (on ended)
 health     `path`, `t0`, `outcome`, `status`
 process    the operator's process: `event` started | terminating | exited | restarting, `pid`, `code` (exit code,
            negative: signal), `cause` harness (we did it) | self | liveness (a probe failed) | supervisor, `detail`
@@ -69,7 +72,7 @@ KINDS = frozenset(
     {
         "run", "snapshot", "object", "synced", "gap", "hardware", "registry", "config", "report", "health", "process",
         "fault", "trigger", "radius", "op", "mark", "api-call", "log", "probe", "usage",
-        "goroutines", "pools",
+        "goroutines", "pools", "stream",
     }
 )  # fmt: skip
 

@@ -27,7 +27,7 @@ QUERY = f"/{SERVICE}/{QUERY_CLUSTER}"
 STREAM = f"/{SERVICE}/{STREAM_CLUSTER}"
 OK, ERROR, TIMEOUT, REFUSED = "ok", "error", "timeout", "refused"
 
-_GRPC_OPTIONS = (
+GRPC_OPTIONS = (
     # The default reconnect back-off grows to two minutes, which would be our blindness, not the operator's.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
@@ -132,7 +132,7 @@ class GrpcReader:
     _decode_stream: _Decoded = field(default_factory=lambda: _Decoded(cluster_document))
 
     async def __aenter__(self) -> Self:
-        self._channel = grpc.aio.insecure_channel(self.target, options=_GRPC_OPTIONS)
+        self._channel = grpc.aio.insecure_channel(self.target, options=GRPC_OPTIONS)
         self._query = self._channel.unary_unary(QUERY, None, None)
         self._stream = self._channel.unary_stream(STREAM, None, None)
         return self

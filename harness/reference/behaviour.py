@@ -10,18 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.reference.config import Config, keep_last_good, read_again, refuse
+from harness.reference.publisher import each_change
 from harness.reference.records import NodeRecord, PodRecord, decode_node, decode_pod
 from harness.reference.resources import NOTHING, Amounts
 from harness.reference.storage import CORRECT_STORAGE, StorageRules
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Iterable, Mapping
 
     from harness.errors import UsageError
     from harness.reference.discovery import Discovery
     from harness.reference.hardware import Gpu, Registry
     from harness.reference.inventory import Inventory
     from harness.reference.kubeclient import KubeClient
+    from harness.reference.publisher import Publisher
 
 
 class Crash(Exception):  # noqa: N818 - it is what happens, to a saboteur only
@@ -133,7 +135,7 @@ class Behaviour:
     Labels: `labels_nodes`, `retries_labels` (that were refused), `label_patch`, `leaves_out_refused` (keys that
     Kubernetes does not accept). Serving: `inventory_while_away`, `inventory_while_refused` (the API server answers
     5xx), `inventory_while_reconnecting` (a watch was lost, and the API server answers), `document_while_away`,
-    `rest_waits_while_away`, `rest_takes_turns`, `stream_sends_at_most` (snapshots; 0 for no limit), `always_healthy`,
+    `rest_waits_while_away`, `rest_takes_turns`, `stream_messages` (of the n-th call), `always_healthy`,
     `retries_ports`. Configuration file: `config_reader` (the way to its text), `on_bad_config` (says so, and what is
     in force from then on; None: what was), `on_bad_start` (what is in force when the first one is bad). Access:
     `rereads_token` (before each request). Storage: `storage`.
@@ -180,7 +182,7 @@ class Behaviour:
     document_while_away: Callable[[dict[str, Any]], dict[str, Any]] = true_document
     rest_waits_while_away: bool = False
     rest_takes_turns: bool = False
-    stream_sends_at_most: int = 0
+    stream_messages: Callable[[Publisher, int], AsyncGenerator[bytes, None]] = each_change
     always_healthy: bool = False
     retries_ports: bool = True
     config_reader: Callable[[str], Callable[[], str]] = read_again

@@ -29,6 +29,7 @@ from harness.reference.pause import pause
 from harness.reference.records import NodeRecord, PodRecord, decode_pod
 from harness.reference.resources import NOTHING, Amounts
 from harness.reference.storagedefects import STORAGE_DEFECTS
+from harness.reference.streams import STREAM_DEFECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -324,12 +325,6 @@ DEFECTS: Mapping[str, Defect] = {
             _but(always_healthy=True),
         ),
         Defect(
-            "stream-lags",
-            "StreamCluster sends two snapshots and then nothing more, while REST and QueryCluster stay fresh.",
-            ("SHAPE-2",),
-            _but(stream_sends_at_most=2),
-        ),
-        Defect(
             "never-resyncs",
             "After a watch broke the collection is never listed again, so the inventory stays as it was.",
             ("RECOVER-1",),
@@ -430,6 +425,7 @@ DEFECTS: Mapping[str, Defect] = {
         *(Defect(*row) for row in unlucky.ROWS),
         *LEAKS,
         *STORAGE_DEFECTS,
+        *STREAM_DEFECTS,
         *FIELD_DEFECTS,
     )
 }

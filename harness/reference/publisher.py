@@ -13,7 +13,7 @@ from harness.reference.log import LOG
 from harness.reference.pause import pause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from harness.reference.state import State
 
@@ -93,3 +93,12 @@ class Publisher:
         self.current = Snapshot(self.current.version + 1 if self.current else 0, inventory)
         told, self._next = self._next, asyncio.Event()
         told.set()
+
+
+async def each_change(publisher: Publisher, _call: int) -> AsyncGenerator[bytes, None]:
+    """SHAPE-2: what a stream tells: the last snapshot at once, then the newest whenever there is a newer one."""
+    version = -1
+    while True:
+        snapshot = await publisher.newer(version)
+        version = snapshot.version
+        yield snapshot.message

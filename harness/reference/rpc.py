@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ class Rpc:
     publisher: Publisher
     behaviour: Behaviour
     _server: Any = None
+    _calls: int = 0
 
     async def start(self, address: str, port: int) -> None:
         """Bind and serve; raises OSError when the port is taken."""
@@ -71,10 +73,8 @@ class Rpc:
     async def _stream(self, _: empty_pb2.Empty, context: Any) -> AsyncIterator[bytes]:
         if self.publisher.current is None:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the first inventory is not complete yet")
-        version, sent, most = -1, 0, self.behaviour.stream_sends_at_most
-        while True:
-            snapshot = await self.publisher.newer(version)
-            version = snapshot.version
-            if not most or sent < most:
-                sent += 1
-                yield snapshot.message
+            raise AssertionError  # abort never returns
+        self._calls += 1
+        async with aclosing(self.behaviour.stream_messages(self.publisher, self._calls)) as messages:
+            async for message in messages:
+                yield message

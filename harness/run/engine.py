@@ -205,6 +205,7 @@ class _Run:
             )  # fmt: skip
             async with staged(self.scenario, self.setup, history, self.bundle / LOGS, self._phase) as stage:
                 if await self._gate(stage):
+                    stage.follow_streams()
                     await self._harm(stage, Nemesis(stage.world, history, Journal(self.bundle)))
                     await self._converge(stage)
                 if stage.cluster.proxied:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.operator.api import OK, Answer, GrpcReader, RestReader
+from harness.operator.streams import CALLED, ENDED, OPERATOR, Crowd
 from harness.wait import interval
 
 if TYPE_CHECKING:
     from harness.history.writer import HistoryWriter
+    from harness.operator.streams import Streams
 
 PERIOD_S = 0.1
 HEALTH_PERIOD_S = 0.5
@@ -52,10 +54,22 @@ class Polling:
     async def stream(self) -> None:
         """Follow StreamCluster for ever; an ended call is made again."""
         async with GrpcReader(self.grpc_target, TIMEOUT_S) as reader:
-            while True:
+            for call in itertools.count():
+                self.history.add("stream", client=0, call=call, event=CALLED)
+                status = ""
                 async for answer in reader.stream():
                     self._record(answer)
+                    status = answer.status
+                self.history.add("stream", client=0, call=call, event=ENDED, by=OPERATOR, status=status)
                 await interval(PERIOD_S)
+
+    async def streams(self, wanted: Streams) -> None:
+        """Be many clients of StreamCluster, for ever."""
+
+        def note(*, at: float, **fields: Any) -> None:
+            self.history.add("stream", at=self._at(at), **fields)
+
+        await Crowd(self.grpc_target, wanted, note, self.history.snapshot).run()
 
     async def health(self) -> None:
         """Poll health and readiness for ever."""

@@ -111,6 +111,11 @@ class Stage:
     def _note(self, **fields: Any) -> None:
         self.history.add("op", **fields)
 
+    def follow_streams(self) -> None:
+        """Let the scenario's other clients of StreamCluster come, where it has some."""
+        if self.scenario.streams is not None:
+            self.spawn(self.polling.streams(self.scenario.streams))
+
     async def _set(self, phase: Callable[[str], None]) -> None:
         """Watch the truth, start the operator, and ask it all the time."""
         watched = _watched(self.scenario)
