@@ -19,6 +19,7 @@ from harness.cli.run import A_FAIL, AN_UNKNOWN, CANNOT_RUN
 from harness.run.conformance import clause_lines, promise_lines
 from harness.run.conformance_bundle import files, results
 from harness.run.sealed import seal
+from harness.run.suite import CONFORMANCE
 from tests.unit.check.story import quiet
 from tests.unit.run.test_run_conformance import JUDGED, a_run, said
 from tests.unit.run.test_run_conformance_bundle import PROMISES, campaign, written, wrong
@@ -141,6 +142,41 @@ def test_a_place_where_no_bundle_can_be_written_is_refused_before_anything_is_ru
     assert invoked(monkeypatch, *words) == CANNOT_RUN
     assert "cannot be written" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def played(out: Path, arguments: list[str], **histories: str) -> int:
+    """What a campaign leaves that ran these histories; pytest's exit status."""
+    summary = campaign(out, **histories)
+    summary |= {"problems": [], "machine": {}, "started": "2026-01-01T00:00:00+00:00"}
+    (out / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    (out / "arguments.json").write_text(json.dumps(arguments), encoding="utf-8")
+    return int(any(run["verdict"] != "PASS" for run in summary["scenarios"]))
+
+
+@pytest.mark.parametrize(("right", "code"), [(True, AN_UNKNOWN), (False, A_FAIL)])
+def test_a_run_ends_with_a_bundle_that_says_the_same(
+    right: bool, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its promises and its exit code are those of the run, and every scenario ran on its own datastore."""
+    told = {"right": written(quiet(*PROMISES), "chaos/right")} | (
+        {} if right else {"wrong": written(wrong(), "chaos/wrong")}
+    )
+    module = "harness.cli.conformance"
+    monkeypatch.setattr(f"{module}.bring", lambda *_words, **_more: None)
+    monkeypatch.setattr(f"{module}.follow", lambda words, _suite, out, *_more: played(out, words, **told))
+    out, bundle = tmp_path / "campaign", tmp_path / "b.zip"
+
+    assert invoked(monkeypatch, "--out", str(out), "--bundle", str(bundle), "--seed", "7") == code
+    said_then = capsys.readouterr().out
+    assert invoked(monkeypatch, "--verify", str(bundle)) == code
+    said_now = capsys.readouterr().out
+
+    checksum = said_then.rpartition("sha256 ")[2].strip(")\n")
+    assert len(checksum) == 64
+    assert f"(sha256 {checksum})" in said_now
+    words = json.loads((out / "arguments.json").read_text(encoding="utf-8"))
+    assert {"--own-datastores", "--seed=7", "promise"} <= set(words)
+    assert [word.rpartition("/")[2] for word in words if "/scenarios/" in word] == list(CONFORMANCE)
 
 
 def test_the_command_explains_itself() -> None:

@@ -47,7 +47,7 @@ def campaign(out: Path, **histories: str) -> dict[str, Any]:
     entries = []
     for name, text in histories.items():
         place = out / "chaos" / name
-        (place / "logs").mkdir(parents=True)
+        (place / "logs").mkdir(parents=True, exist_ok=True)
         (place / "history.jsonl").write_text(text, encoding="utf-8")
         (place / "plan.json").write_text("{}", encoding="utf-8")
         (place / "logs" / "operator.stderr.log").write_text("said\n", encoding="utf-8")
