@@ -62,7 +62,6 @@ NEEDS_TWO = {
     "empty-while-reconnecting": ["resync", "inventory_while_reconnecting"],
     "dies-on-missed-deletion": ["resync", "on_missed_deletion"],
     "dies-on-error-event": ["resumes_watches", "on_error_event"],
-    "hardware-goes-with-the-pod": ["recreate_pod", "outlives_pod"],
     "keeps-discovery-pods": ["sweeps_pods", "when_node_is_gone"],
     "stays-empty-after-outage": ["resync", "inventory_while_away"],
 }
