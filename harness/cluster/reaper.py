@@ -69,7 +69,9 @@ class Reaper:
             await interval(_RETRY_S)
 
     def note(self, event: str, pod: Mapping[str, Any]) -> None:
-        """Take in one event of a pod."""
+        """Take in one event of a pod. A bookmark, which comes when a watch is a minute old, is about none."""
+        if event == "BOOKMARK":
+            return
         meta = pod["metadata"]
         node = pod.get("spec", {}).get("nodeName")
         self._note_start(event, pod, node)

@@ -61,6 +61,15 @@ def test_only_a_bound_pod_that_is_being_deleted_is_noted() -> None:
     assert subject.pending == {}
 
 
+def test_a_bookmark_is_about_no_pod() -> None:
+    """It has nothing but a version, and comes about a minute after a watch was opened."""
+    subject = reaper(Answers(ready=True))
+    subject.note("MODIFIED", DOOMED)
+    subject.note("BOOKMARK", {"kind": "Pod", "metadata": {"resourceVersion": "17", "annotations": {}}, "spec": {}})
+
+    assert subject.pending == {"u1": ("ns", "pod", "worker")}
+
+
 async def _removed(answers: Answers) -> bool:
     return await reaper(answers)._removed("u1", "ns", "pod", "worker")
 
