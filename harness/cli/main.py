@@ -11,6 +11,7 @@ from harness.cli.bundle import bundle
 from harness.cli.cluster import cluster
 from harness.cli.doctor import doctor
 from harness.cli.faults import faults
+from harness.cli.gate import gate_command
 from harness.cli.rejudge import rejudge_command
 from harness.cli.replay import replay
 from harness.cli.run import run
@@ -28,7 +29,7 @@ def cli() -> None:
     """Chaos and conformance harness for Kubernetes inventory operators."""
 
 
-for command in (run, rejudge_command, replay, bundle, faults, cluster, bench, toolchain, doctor, sweep):
+for command in (run, rejudge_command, replay, gate_command, bundle, faults, cluster, bench, toolchain, doctor, sweep):
     cli.add_command(command)
 
 
