@@ -12,7 +12,7 @@ from rich.console import Console
 from harness import seed as seeds
 from harness.bundle import DATASTORE_VARIABLE
 from harness.cli.conformance_tables import print_tables
-from harness.cli.place import make_out
+from harness.cli.place import make_out, suite_root
 from harness.cli.run import (
     AN_UNKNOWN,
     CANNOT_RUN,
@@ -21,7 +21,6 @@ from harness.cli.run import (
     follow,
     pytest_arguments,
     read_summary,
-    suite_root,
 )
 from harness.cli.toolchain import bring
 from harness.cluster import datastore as datastores

@@ -12,6 +12,7 @@ from harness.cli.cluster import cluster
 from harness.cli.conformance import conformance
 from harness.cli.doctor import doctor
 from harness.cli.faults import faults
+from harness.cli.gate import gate_command
 from harness.cli.rejudge import rejudge_command
 from harness.cli.replay import replay
 from harness.cli.run import run
@@ -31,8 +32,8 @@ def cli() -> None:
 
 
 for command in (
-    run, conformance, rejudge_command, replay, bundle, scoreboard_command, faults, cluster, bench, toolchain, doctor,
-    sweep,
+    run, conformance, rejudge_command, replay, gate_command, bundle, scoreboard_command, faults, cluster, bench,
+    toolchain, doctor, sweep,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -1,4 +1,4 @@
-"""Where a campaign goes, and how much of it runs at a time."""
+"""Where a campaign goes, where its suite is, and how much of it runs at a time."""
 
 from __future__ import annotations
 
@@ -41,3 +41,24 @@ def make_out(given: Path | None) -> Path:
             f"cannot write to {path}: {exc.strerror}", hint="choose a writable --out directory"
         ) from exc
     return path
+
+
+def suite_root() -> Path:
+    """Where scenarios, fixtures and conftest.py are: the current checkout, the harness's own, or the installed copy."""
+    package = Path(__file__).resolve().parents[1]
+    for candidate in (Path.cwd(), package.parent, package / "_suite"):
+        if (
+            (candidate / "conftest.py").is_file()
+            and (candidate / "scenarios").is_dir()
+            and (candidate / "fixtures").is_dir()
+        ):
+            return candidate
+    raise PlatformError(
+        "the scenario suite is not installed", hint="install the whole distribution, or run from a checkout"
+    )
+
+
+def suite_environment() -> dict[str, str]:
+    """The environment of a program of the suite: ours, where it finds this very harness."""
+    paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}

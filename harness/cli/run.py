@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -17,7 +16,7 @@ from rich.console import Console
 from harness import seed as seeds
 from harness.bundle import DATASTORE_VARIABLE, SUMMARY_FILE, SUMMARY_TEXT_FILE
 from harness.cli.bundle import pack_all
-from harness.cli.place import make_out, usual_workers
+from harness.cli.place import make_out, suite_environment, suite_root, usual_workers
 from harness.cli.progress import Board
 from harness.cli.toolchain import bring
 from harness.cluster import datastore as datastores
@@ -182,28 +181,11 @@ def pytest_arguments(
     ]  # fmt: skip
 
 
-def suite_root() -> Path:
-    """Where scenarios, fixtures and conftest.py are: the current checkout, the harness's own, or the installed copy."""
-    package = Path(__file__).resolve().parents[1]
-    for candidate in (Path.cwd(), package.parent, package / "_suite"):
-        if (
-            (candidate / "conftest.py").is_file()
-            and (candidate / "scenarios").is_dir()
-            and (candidate / "fixtures").is_dir()
-        ):
-            return candidate
-    raise PlatformError(
-        "the scenario suite is not installed", hint="install the whole distribution, or run from a checkout"
-    )
-
-
 def follow(arguments: list[str], suite: Path, out: Path, console: Console, datastore: str) -> int:
     """Run pytest and show its progress until it ends; an interrupt is handed on, and its end awaited."""
-    environment = {**os.environ, "FORCE_COLOR": "1"} if console.is_terminal else dict(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(
-        filter(None, [str(Path(__file__).resolve().parents[2]), environment.get("PYTHONPATH", "")])
-    )
-    environment[DATASTORE_VARIABLE] = datastore
+    environment = {**suite_environment(), DATASTORE_VARIABLE: datastore}
+    if console.is_terminal:
+        environment["FORCE_COLOR"] = "1"
     with (out / LOG_FILE).open("wb") as log:
         child = subprocess.Popen(
             command(arguments), cwd=suite, stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True

@@ -20,8 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness import seed as seeds
-from harness.cli.place import make_out
-from harness.cli.run import suite_root
+from harness.cli.place import make_out, suite_root
 from harness.cli.toolchain import bring
 from harness.cluster import datastore as datastores
 from harness.cluster.sweep import sweep

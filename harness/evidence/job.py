@@ -37,8 +37,8 @@ DONE, CANNOT_RUN, INTERRUPTED = 0, 3, 130
 class Job:
     """One run to be made.
 
-    `name`: its directory in the campaign's `out` ("run-03"); `operator`, `defect`: as the options of `harness run`;
-    `kubernetes`: the control plane's version; `reproduce`: the command that repeats it, for its bundle.
+    `name`: the directory in the campaign's `out` that its bundle goes to ("run-03"); `operator`, `defect`: as the
+    options of `harness run`; `kubernetes`: the control plane's version; `reproduce`: the command that repeats it.
     """
 
     name: str
@@ -52,8 +52,13 @@ class Job:
 
     @property
     def directory(self) -> Path:
-        """Where everything of it goes."""
+        """Where its bundle goes, beside those of other scenarios."""
         return self.out / self.name
+
+    @property
+    def place(self) -> Path:
+        """Where what is only about the job lies: its file, and what its process says."""
+        return self.out / "jobs" / f"{self.name}/{self.plan.label}".replace("/", "-")
 
     @property
     def bundle(self) -> Path:
@@ -62,11 +67,11 @@ class Job:
 
     def write(self) -> Path:
         """Make its directory and put it there for its process; raises PlatformError."""
-        path = self.directory / JOB_FILE
+        path = self.place / JOB_FILE
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
+            self.place.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
-            raise PlatformError(f"cannot write to {self.directory}: {exc.strerror}") from exc
+            raise PlatformError(f"cannot write to {self.place}: {exc.strerror}") from exc
         body: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         write_json(path, {**body, "out": str(self.out), "plan": self.plan.as_json()})
         return path

@@ -59,7 +59,7 @@ class _Running:
 class Pool:
     """Carries out jobs, `workers` at a time. `environment`: what their processes get beside ours; `tick`: called often.
 
-    `program`: what is started for each, with the job's file behind it. What it says lies in the job's directory, in
+    `program`: what is started for each, with the job's file behind it. What it says lies in the job's place, in
     harness.log.
     """
 
@@ -102,7 +102,7 @@ class Pool:
         paths = [str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **self.environment}
         try:
-            with (job.directory / LOG_FILE).open("ab") as log:
+            with (job.place / LOG_FILE).open("ab") as log:
                 process = subprocess.Popen(
                     command([*self.program, str(path)]),
                     stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment,
@@ -165,11 +165,9 @@ def outcome(job: Job) -> Iterator[Bundle]:
             body = json.loads(error.read_text(encoding="utf-8"))
             raise HarnessError(f"{job.name} could not be run: {body.get('error')}", hint=str(body.get("hint") or ""))
     if not job.bundle.is_dir():
-        said = (
-            (job.directory / LOG_FILE).read_text(encoding="utf-8", errors="replace") if job.directory.is_dir() else ""
-        )
+        said = (job.place / LOG_FILE).read_text(encoding="utf-8", errors="replace") if job.place.is_dir() else ""
         raise HarnessError(f"{job.name} could not be run:\n{said[-2000:] or '(it said nothing)'}")
     with opened(job.bundle) as bundle:
         if bundle.verdicts is None:
-            raise HarnessError(f"{job.name} was not judged", hint=f"its output is in {job.directory / LOG_FILE}")
+            raise HarnessError(f"{job.name} was not judged", hint=f"its output is in {job.place / LOG_FILE}")
         yield bundle

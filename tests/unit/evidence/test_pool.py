@@ -65,18 +65,18 @@ def test_all_are_run_some_at_a_time(tmp_path: Path) -> None:
 
     assert done
     assert sorted(ended) == [job.name for job in listed]
-    assert max(int((job.directory / "seen").read_text()) for job in listed) <= 2
+    assert max(int((job.place / "seen").read_text()) for job in listed) <= 2
 
 
 def test_no_more_are_run_than_wanted(tmp_path: Path) -> None:
     """Whoever has seen enough ends the rest, in order, and none is begun any more."""
     listed = jobs(tmp_path, 6)
-    patient = (sys.executable, "-c", PATIENT.replace("while", "if here.name == 'run-1': sys.exit(0)\nwhile"))
+    patient = (sys.executable, "-c", PATIENT.replace("while", "if 'run-1' in here.name: sys.exit(0)\nwhile"))
 
     done = Pool(3, program=patient).run(listed, lambda job: job.name == "run-1")
 
     assert not done
-    assert not (listed[4].directory / "began").exists()
+    assert not (listed[4].place / "began").exists()
     assert not [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
 
 
@@ -87,14 +87,14 @@ def test_an_interrupt_ends_every_run_in_order(tmp_path: Path, monkeypatch: pytes
     listed = jobs(tmp_path, 2)
 
     def tick() -> None:
-        if all((job.directory / "began").exists() for job in listed):
+        if all((job.place / "began").exists() for job in listed):
             os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt):
         Pool(2, tick=tick, program=(sys.executable, "-c", PATIENT)).run(listed)
 
-    assert all((job.directory / "ended").exists() for job in listed)
+    assert all((job.place / "ended").exists() for job in listed)
     assert swept == [True]
     assert signal.getsignal(signal.SIGTERM) is before
 
