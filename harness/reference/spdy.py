@@ -132,7 +132,14 @@ async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> _
             raise ConnectionError(f"more than {_MOST_BYTES} bytes")
         body = await reader.readexactly(length)
         if first >> 31:
-            _answer(first & 0xFFFF, body, writer)
+            kind = first & 0xFFFF
+            if kind == _GOAWAY:
+                break
+            if kind == _PING:
+                writer.write(_control(_PING, body))
+            elif kind == _RST_STREAM and len(body) >= 4:
+                # Kubelets end their streams so, once all is said; whether it was, the status tells.
+                output.ended.add(_STREAMS.get(struct.unpack("!I", body[:4])[0], ""))
             continue
         name = _STREAMS.get(first)
         if name is not None:
@@ -140,14 +147,6 @@ async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> _
             if flags & _FIN:
                 output.ended.add(name)
     return output
-
-
-def _answer(kind: int, body: bytes, writer: asyncio.StreamWriter) -> None:
-    """What a control frame asks for. Answers to our streams, settings and window updates ask for nothing."""
-    if kind == _PING:
-        writer.write(_control(_PING, body))
-    elif kind in {_RST_STREAM, _GOAWAY}:
-        raise ConnectionError(f"the other end gave up ({'reset' if kind == _RST_STREAM else 'going away'})")
 
 
 def _judge(what: str, output: _Output) -> None:

@@ -117,6 +117,19 @@ def test_a_command_prints() -> None:
     assert sorted(kubelet.streams) == ["error", "stderr", "stdout"]
 
 
+def test_streams_may_be_reset_when_all_is_said() -> None:
+    """As kubelets end them, in any order."""
+
+    async def talk(kubelet: Kubelet) -> None:
+        await kubelet.upgrade()
+        kubelet.say("stdout", "{}")
+        kubelet.say("error", '{"status": "Success"}')
+        for name in ("stderr", "stdout", "error"):
+            kubelet.writer.write(control(3, struct.pack("!II", kubelet.streams[name], 5)))
+
+    assert run(talk)[0] == b"{}"
+
+
 def test_a_command_that_fails_is_an_error() -> None:
     """The error says how it ended and what it said."""
 
@@ -148,7 +161,14 @@ async def _cut_off(kubelet: Kubelet) -> None:
 
 async def _resets(kubelet: Kubelet) -> None:
     await kubelet.upgrade()
-    kubelet.writer.write(control(3, struct.pack("!II", 1, 5)))
+    kubelet.say("stdout", "whole", end=True)
+    kubelet.writer.write(control(3, struct.pack("!II", kubelet.streams["error"], 5)))
+
+
+async def _goes_away(kubelet: Kubelet) -> None:
+    await kubelet.upgrade()
+    kubelet.writer.write(control(7, bytes(8)))
+    await kubelet.reader.read()
 
 
 async def _in_the_frame(kubelet: Kubelet) -> None:
@@ -171,7 +191,7 @@ async def _hangs_up(kubelet: Kubelet) -> None:
     kubelet.writer.close()
 
 
-@pytest.mark.parametrize("talk", [_cut_off, _resets, _in_the_frame, _nonsense, _too_much, _hangs_up])
+@pytest.mark.parametrize("talk", [_cut_off, _resets, _goes_away, _in_the_frame, _nonsense, _too_much, _hangs_up])
 def test_what_is_no_answer_is_unavailable(talk: Talk) -> None:
     """An exec that is cut off, given up, out of shape or endless tells nothing."""
     with pytest.raises(ApiUnavailableError):
