@@ -141,10 +141,10 @@ FIELD_DEFECTS: tuple[Defect, ...] = (
     ),
     Defect(
         "gives-up-silent-nodes",
-        "Discovery is started on nodes that do not run, and what could not be read within eight seconds is never asked "
+        "Discovery is started on nodes that do not run, and what could not be read within five seconds is never asked "
         "for again (provider SIG #19).",
         ("RECOVER-1",),
-        but(discovers_blindly_s=8.0),
+        but(discovers_blindly_s=5.0),
     ),
     Defect(
         "unknown-is-ready",

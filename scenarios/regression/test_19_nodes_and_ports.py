@@ -25,7 +25,7 @@ SILENT = Scenario(
     promises=("RECOVER-1", "TRUTH-1", "SURVIVE-1"),
     faults=(
         faults.Together(
-            faults.NodeSilent(node="worker-2", for_s=10.0), faults.OperatorInterrupted(for_s=1.0), after_s=13.0
+            faults.NodeSilent(node="worker-2", for_s=12.0), faults.OperatorInterrupted(for_s=1.0), after_s=13.0
         ),
     ),
     traffic=Churn(plain=True),
