@@ -46,7 +46,8 @@ api-call   what the operator asked of the API server, where it goes through the 
            watches), `t0` (request arrived), `status` (0: no answer), `latency_s`, `rule` (the proxy's rule that acted
            on it, or ""); of a watch also `events` (sent), `ended` server | client | rule | "" (still open at the end),
            `error` (the code of the API server's ERROR event, or 0), and `latency_s` is that of its head
-usage      what the operator's process uses: `pid`, `cpu_s` (processor time so far), `rss_kib`, `threads`, `fds`
+usage      what the operator's process uses: `pid`, `cpu_s` (processor time so far), `waited_s` (for the processor, so
+           far; null: the kernel does not tell), `rss_kib`, `threads`, `fds`
 goroutines its own profile, where it has one and a leak is looked for: `pid`, `total`, `began_in` ({function: how
            many})
 op         traffic: `op`, `id`, `phase` invoke | ok | fail | info (info: indeterminate), `object`, `detail`
