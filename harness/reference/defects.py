@@ -18,6 +18,7 @@ from harness.reference.behaviour import CORRECT, Behaviour, Crash, counts, repor
 from harness.reference.config import Config
 from harness.reference.defect import Defect
 from harness.reference.defect import but as _but
+from harness.reference.figures import FIGURE_DEFECTS
 from harness.reference.inventory import Inventory
 from harness.reference.labels import managed
 from harness.reference.leaks import LEAKS
@@ -419,6 +420,7 @@ DEFECTS: Mapping[str, Defect] = {
             ("CONFIG-1",),
             _but(on_bad_config=lambda _error: None),
         ),
+        *FIGURE_DEFECTS,
         *LEAKS,
         *STREAM_DEFECTS,
     )
