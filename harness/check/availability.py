@@ -104,7 +104,7 @@ def _must_be_there(context: Context, track: Track, key: Key, index: int) -> bool
     name, presence = key
     begin = track.t0[index] - context.lag_s(presence)
     if any(run.value is True and run.first < index for run in track.runs.get(key, ())):
-        first = next((t for t, value in context.timeline.changes(key) if value is not ABSENT), begin)
+        first = next((t for t, value in context.timeline.changes(key) if value is True), begin)
         begin = max(begin, first)
     known = _known_at(context, track.t[index], "nodes" if presence == PRESENT else CLASSES)
     return not context.timeline.removed_between(name, begin, known, presence=presence)

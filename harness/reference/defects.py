@@ -20,6 +20,7 @@ from harness.reference.config import Config
 from harness.reference.defect import Defect
 from harness.reference.defect import but as _but
 from harness.reference.fielddefects import FIELD_DEFECTS
+from harness.reference.figures import FIGURE_DEFECTS
 from harness.reference.inventory import Inventory
 from harness.reference.labels import managed
 from harness.reference.leaks import LEAKS
@@ -423,6 +424,7 @@ DEFECTS: Mapping[str, Defect] = {
             _but(on_bad_config=lambda _error: None),
         ),
         *(Defect(*row) for row in unlucky.ROWS),
+        *FIGURE_DEFECTS,
         *LEAKS,
         *STORAGE_DEFECTS,
         *STREAM_DEFECTS,

@@ -24,6 +24,7 @@ from harness.run.observe import OF_CEPH, OF_STORAGE, WATCHED, LiveTruth, watch
 from harness.run.poll import Polling
 from harness.run.steady import Steady
 from harness.run.world import RunControl, RunWorld
+from harness.traffic import whole
 from harness.traffic.driver import Driver
 from harness.traffic.pods import Churn
 from harness.traffic.volumes import VolumeDriver
@@ -226,6 +227,8 @@ async def _furnish(cluster: EmbeddedCluster, live: LiveTruth, scenario: Scenario
         live.record("hardware", node=name, hardware=body)
     for namespace in (scenario.traffic or Churn()).namespaces:
         await access.namespace(cluster.client, namespace)
+    if scenario.traffic is not None and scenario.traffic.whole:
+        await whole.furnish(cluster.client)
     await nodes.create(cluster.client, scenario.nodes)
     await nodes.wait_ready(cluster.client, scenario.nodes, deadline_s=30.0 + 0.05 * len(scenario.nodes))
     if scenario.storage is not None:

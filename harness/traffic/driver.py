@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cluster.client import MERGE_PATCH, STRATEGIC_PATCH, KubeClient
 from harness.errors import ApiError, ApiUnavailableError, ClusterError
+from harness.traffic import whole
 from harness.traffic.pods import (
     LABEL,
     OURS,
     Churn,
     Op,
     Pods,
+    actuated,
     decide,
+    finished,
     phases,
     placed,
     plain_pod,
     removed,
+    resized,
 )
 from harness.wait import Progress, interval, until
 
@@ -120,9 +124,19 @@ class Driver:
             case "finish" | "fail":
                 status = {"status": {"phase": phases(op.op)}}
                 await self.client.patch(f"{pods}/{op.name}/status", status, content_type=STRATEGIC_PATCH)
+            case "resize":
+                await self._say(pods, op, op.body["before"])
+                resize = whole.resize_patch(op.body["after"])
+                await self.client.patch(f"{pods}/{op.name}/resize", resize, content_type=STRATEGIC_PATCH)
+            case "actuate":
+                await self._say(pods, op, op.body["after"])
             case other if other == LABEL:
                 body = {"metadata": {"labels": {op.body["key"]: op.body["value"]}}}
                 await self.client.patch(f"/api/v1/nodes/{op.name}", body, content_type=MERGE_PATCH)
+
+    async def _say(self, pods: str, op: Op, now: Mapping[str, Mapping[str, str]]) -> None:
+        """What the pod's kubelet would say: with which requests its containers run."""
+        await self.client.patch(f"{pods}/{op.name}/status", whole.status_patch(now), content_type=STRATEGIC_PATCH)
 
     async def _create(self, pods: str, op: Op) -> None:
         """Create the pod and bind it, as the scheduler does: the binding is what marks a pod as scheduled."""
@@ -138,7 +152,13 @@ class Driver:
             case "create" if phase != "fail":
                 placed(self.pods, op)
             case "finish" | "fail" if phase == "ok":
-                self.pods.done.add(key)
+                finished(self.pods, key)
+            case "resize" if phase != "fail":
+                resized(self.pods, op)
+            case "actuate" if phase == "ok":
+                actuated(self.pods, op)
+            case "resize" | "actuate" if phase == "fail":
+                removed(self.pods, key)  # 404: it is gone
             case "delete":
                 removed(self.pods, key)
             case "finish" | "fail" if phase == "fail":

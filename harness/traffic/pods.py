@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cluster.hardware import NodeProfile, gpu_model
 from harness.errors import UsageError
 from harness.names.naming import USUAL, Naming, parse
+from harness.traffic import whole
 
 if TYPE_CHECKING:
     import random
@@ -39,6 +40,7 @@ class Churn:
     count. `names`: how many pod names each namespace draws from; with few, names come back with new uids and stand in
     both namespaces at once. `plain`: pods of whole CPUs, each with a name of its own, that are deleted and never
     finish: for scenarios whose fault should stand alone, so that a defect in adding up odd pods does not show again.
+    `whole`: pods of every kind that changes what they take (`harness.traffic.whole`), which are resized as well.
     `named`: how namespaces and pods are named (`harness.names.naming.WORDS`).
     """
 
@@ -49,6 +51,7 @@ class Churn:
     labels: bool = True
     plain: bool = False
     named: str = USUAL
+    whole: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.rate <= 200 or not 1 <= self.live <= 5000 or self.least < 1 or self.names < 1:
@@ -56,6 +59,8 @@ class Churn:
                 f"traffic rate={self.rate:g}, live={self.live}, least={self.least}, names={self.names} is out of range",
                 hint="rate 0 to 200 a second, live 1 to 5000, least and names at least 1",
             )
+        if self.plain and self.whole:
+            raise UsageError("traffic is plain=True and whole=True", hint="plain pods, or pods of every kind")
         parse(self.named)
 
     @property
@@ -68,8 +73,9 @@ class Churn:
 class Op:
     """One operation.
 
-    `op`: create | finish | fail | delete | set-foreign-label; `namespace` and `name` are the pod's; for a label, `name`
-    is the node's.
+    `op`: create | finish | fail | delete | resize | actuate | set-foreign-label; `namespace` and `name` are the pod's;
+    for a label, `name` is the node's. `body`: the pod of a create; {"before", "after"} of a resize and {"after"} of its
+    actuation: what each container asks for, or runs with.
     """
 
     op: str
@@ -80,13 +86,19 @@ class Op:
 
 @dataclass(slots=True)
 class Pods:
-    """The pods that traffic has made and still counts as its own, (namespace, name) -> node, and the finished ones."""
+    """The pods that traffic has made and still counts as its own, (namespace, name) -> node, and the finished ones.
+
+    `running`: what the containers of those that can be resized run with; `asked`: what they are to run with, of those
+    that are being resized.
+    """
 
     live: dict[tuple[str, str], str] = field(default_factory=dict)
     done: set[tuple[str, str]] = field(default_factory=set)
     gpus: dict[str, int] = field(default_factory=dict)
     notes: int = 0
     made: int = 0
+    running: dict[tuple[str, str], Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+    asked: dict[tuple[str, str], Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
 
 
 def decide(rng: random.Random, churn: Churn, pods: Pods, profiles: Mapping[str, NodeProfile]) -> Op:
@@ -97,6 +109,8 @@ def decide(rng: random.Random, churn: Churn, pods: Pods, profiles: Mapping[str, 
         return Op(LABEL, rng.choice(nodes), body={"key": FOREIGN_KEY, "value": f"note-{pods.notes}"})
     if churn.plain:
         return _decide_plain(rng, churn, pods, profiles)
+    if churn.whole:
+        return _decide_whole(rng, churn, pods, profiles)
     free = _free_names(churn, pods)
     if not pods.live or (free and len(pods.live) < churn.live and rng.random() < 0.55):
         namespace, name = rng.choice(free)
@@ -117,6 +131,25 @@ def _decide_plain(rng: random.Random, churn: Churn, pods: Pods, profiles: Mappin
         return plain_pod(rng, churn, ("plain", pods.made), node)
     namespace, name = rng.choice(sorted(pods.live))
     return Op("delete", name, namespace)
+
+
+def _decide_whole(rng: random.Random, churn: Churn, pods: Pods, profiles: Mapping[str, NodeProfile]) -> Op:
+    free = _free_names(churn, pods)
+    if not pods.live or (free and len(pods.live) < churn.live and rng.random() < 0.45):
+        namespace, name = rng.choice(free)
+        node = rng.choice(sorted(profiles))
+        spec = whole.spec(rng, node, profiles[node], pods.gpus.get(node, 0))
+        return Op("create", name, namespace, _pod(namespace, name, spec))
+    key = rng.choice(sorted(pods.live))
+    namespace, name = key
+    if key in pods.asked:
+        return Op("actuate", name, namespace, {"after": pods.asked[key]})
+    if key in pods.running and rng.random() < 0.6:
+        before = pods.running[key]
+        return Op("resize", name, namespace, {"before": before, "after": whole.resized(rng, before)})
+    if key in pods.done or rng.random() < 0.6:
+        return Op("delete", name, namespace)
+    return Op(rng.choice(("finish", "fail")), name, namespace)
 
 
 def plain_pod(rng: random.Random, churn: Churn, usual: tuple[str, int], node: str) -> Op:
@@ -175,12 +208,34 @@ def placed(pods: Pods, op: Op) -> None:
     node = str(op.body["spec"]["nodeName"])
     pods.live[op.namespace, op.name] = node
     pods.gpus[node] = pods.gpus.get(node, 0) + gpus_of(op.body)
+    if whole.can_be_resized(op.body):
+        pods.running[op.namespace, op.name] = whole.running(op.body)
+
+
+def resized(pods: Pods, op: Op) -> None:
+    """A resize was accepted (or may have been): what is asked for is other than what runs."""
+    pods.asked[op.namespace, op.name] = op.body["after"]
+
+
+def actuated(pods: Pods, op: Op) -> None:
+    """What runs is what is asked for."""
+    pods.asked.pop((op.namespace, op.name), None)
+    pods.running[op.namespace, op.name] = op.body["after"]
+
+
+def finished(pods: Pods, key: tuple[str, str]) -> None:
+    """A pod has ended: it takes nothing any more, and is not resized."""
+    pods.done.add(key)
+    pods.running.pop(key, None)
+    pods.asked.pop(key, None)
 
 
 def removed(pods: Pods, key: tuple[str, str]) -> None:
     """A pod is gone; its GPUs stay counted as used, which only makes later pods ask for fewer."""
     pods.live.pop(key, None)
     pods.done.discard(key)
+    pods.running.pop(key, None)
+    pods.asked.pop(key, None)
 
 
 def phases(op: str) -> str:

@@ -22,13 +22,13 @@ NODE_GIB = 100
 class Stored(Story):
     """A story with storage of class `local-path`, which the configuration names."""
 
-    def __init__(self, *promises: str, named: tuple[str, ...] = ("local-path",)) -> None:
+    def __init__(self, *promises: str, named: tuple[str, ...] = ("local-path",), listed: bool = True) -> None:
         super().__init__(*promises)
         self.named = named
         self.classes: dict[str, bool] = {}
         self.volumes: dict[str, int] = {}
         self.config_says(0.05, {"cluster_storage": list(named)})
-        for resource in ("storageclasses", "persistentvolumes"):
+        for resource in ("storageclasses", "persistentvolumes") if listed else ():
             self.add("synced", 0.05, resource=resource, rv="1", objects=[])
 
     def storage_class(self, t: float, *, labelled: bool = True, event: str = "ADDED") -> None:
@@ -292,6 +292,23 @@ def test_a_class_that_is_dropped_while_the_cluster_is_away_is_a_matter_of_availa
     assert available.verdict is FAIL
     assert "with 0 classes of storage and without 1 that must be there (local-path)" in available.findings[0].text
     assert available.findings[0].object == "class local-path"
+
+
+def test_a_class_may_not_be_dropped_because_nobody_knew_of_it_once() -> None:
+    """Soon after the start, what was known since the lists were read counts, not what was before them."""
+    story = Stored("AVAIL-1", listed=False)
+    story.node("a")
+    story.storage_class(0.2)
+    for resource, objects in (("storageclasses", [["", "local-path", "u"]]), ("persistentvolumes", [])):
+        story.add("synced", 0.3, resource=resource, rv="1", objects=objects)
+    story.started()
+    story.observe(2.0, 4.0)
+    story.fault(4.0, 8.0, "api")
+    story.observe(4.0, 8.0, alter=without_storage)
+    story.observe(8.0, 45.0)
+    story.end(45.0)
+
+    assert story.verdict("AVAIL-1").verdict is FAIL
 
 
 def test_a_class_that_goes_while_the_cluster_is_away_may_be_dropped() -> None:
