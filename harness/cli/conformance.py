@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 OTHERWISE = 4
 """Exit code of --verify when today's checkers come to other verdicts than the bundle says."""
 
-BUNDLE = "conformance.zip"
+BUNDLE, TABLE = "conformance.zip", "conformance.md"
 
 
 @click.command()
@@ -125,6 +125,7 @@ def conformance(
     results = conformance_bundle.results(summary, clauses)
     checksum = sealed.seal(target, conformance_bundle.files(directory, results, log=directory / LOG_FILE))
     lines = _show(results["runs"], console, json_file)
+    _write(directory / TABLE, tables.as_markdown(lines))
     console.print(f"bundle: {target} (sha256 {checksum})", highlight=False, markup=False, soft_wrap=True)
     return code or _code(lines)
 
@@ -149,12 +150,15 @@ def _show(runs: Sequence[dict[str, Any]], console: Console, json_file: Path | No
     lines, clauses = tables.promise_lines(runs), tables.clause_lines(runs)
     print_tables(lines, clauses, console)
     if json_file is not None:
-        text = json.dumps(tables.as_json(lines, clauses), indent=1, ensure_ascii=False) + "\n"
-        try:
-            json_file.write_text(text, encoding="utf-8")
-        except OSError as exc:
-            raise PlatformError(f"cannot write {json_file}: {exc.strerror}") from exc
+        _write(json_file, json.dumps(tables.as_json(lines, clauses), indent=1, ensure_ascii=False) + "\n")
     return lines
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise PlatformError(f"cannot write {path}: {exc.strerror}") from exc
 
 
 def _code(lines: Sequence[tables.PromiseLine]) -> int:

@@ -39,7 +39,7 @@ def promises(lines: Sequence[PromiseLine]) -> Table:
     table.add_column("worst finding", overflow="fold", ratio=4)
     for line in lines:
         table.add_row(
-            Text(line.id), Text(line.text), word(line.verdict), Text(_counted(line)), Text(str(line.examined)),
+            Text(line.id), Text(line.text), word(line.verdict), Text(line.counted), Text(str(line.examined)),
             Text(_finding(line)),
         )  # fmt: skip
     return table
@@ -62,11 +62,6 @@ def said_of_clauses(clauses: Sequence[ClauseLine]) -> list[str]:
 def word(verdict: Verdict | None) -> Text:
     """The verdict in its colour; a dash where there is none."""
     return Text("-", style="dim") if verdict is None else Text(str(verdict), style=_STYLES[str(verdict)])
-
-
-def _counted(line: PromiseLine) -> str:
-    worse = [f"{count} {word}" for count, word in ((line.failed, "FAIL"), (line.unknown, "UNKNOWN")) if count]
-    return f"{line.scenarios} ({', '.join(worse)})" if worse else str(line.scenarios)
 
 
 def _finding(line: PromiseLine) -> str:

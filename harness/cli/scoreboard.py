@@ -120,7 +120,12 @@ def exit_code(found: Scoreboard, *, lost: bool) -> int:
 
 def print_scoreboard(found: Scoreboard, console: Console) -> None:
     """Who was caught by what and how soon, whom each promise has caught, and who escaped."""
-    table = Table("saboteur", "caught by", "after", "wall", "", pad_edge=False, show_edge=False)
+    table = Table(pad_edge=False, show_edge=False)
+    table.add_column("saboteur", no_wrap=True)
+    table.add_column("caught by", overflow="fold")
+    table.add_column("after", justify="right", no_wrap=True)
+    table.add_column("wall", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     for score in found.scores:
         table.add_row(
             Text(score.name), Text(", ".join(score.by)), Text(seconds(score.found_s)), Text(seconds(score.wall_s)),

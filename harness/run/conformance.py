@@ -46,6 +46,12 @@ class PromiseLine:
     worst: str
     where: str
 
+    @property
+    def counted(self) -> str:
+        """How many scenarios, and how many of them were not PASS."""
+        worse = [f"{count} {word}" for count, word in ((self.failed, FAIL), (self.unknown, UNKNOWN)) if count]
+        return f"{self.scenarios} ({', '.join(worse)})" if worse else str(self.scenarios)
+
     def as_json(self) -> dict[str, Any]:
         """The fields, the verdict by its word."""
         return {**asdict(self), "verdict": None if self.verdict is None else str(self.verdict)}
@@ -186,6 +192,23 @@ def as_json(lines: Sequence[PromiseLine], clauses: Sequence[ClauseLine]) -> dict
         "promises": [line.as_json() for line in lines],
         "clauses": [line.as_json() for line in clauses],
     }
+
+
+def as_markdown(lines: Iterable[PromiseLine]) -> str:
+    """The table of promises for documents: id, text, verdict, scenarios, examined, worst finding."""
+    rows = [
+        f"| {line.id} | {_cell(line.text)} | {line.verdict or '-'} | {line.counted} | {line.examined} "
+        f"| {_cell(f'`{line.where}`: {line.worst}' if line.where else line.worst)} |"
+        for line in lines
+    ]
+    head = "| promise | text | verdict | scenarios | examined | worst finding |\n|---|---|---|---|---|---|"
+    return "\n".join([head, *rows]) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Text that may stand in a cell: on one line, without what would end the cell or begin a tag."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in " ".join(text.split()))
+    return plain.replace("|", "\\|").replace("<", "&lt;")
 
 
 def kept(lines: Iterable[PromiseLine]) -> int:

@@ -176,6 +176,7 @@ def test_a_run_ends_with_a_bundle_that_says_the_same(
     assert f"(sha256 {checksum})" in said_now
     words = json.loads((out / "arguments.json").read_text(encoding="utf-8"))
     assert {"--own-datastores", "--seed=7", "promise"} <= set(words)
+    assert (out / "conformance.md").read_text(encoding="utf-8").startswith("| promise | text | verdict |")
     assert [word.rpartition("/")[2] for word in words if "/scenarios/" in word] == list(CONFORMANCE)
 
 

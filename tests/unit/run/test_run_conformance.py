@@ -18,6 +18,7 @@ from harness.run.conformance import (
     Difference,
     PromiseLine,
     as_json,
+    as_markdown,
     clause_lines,
     judged_again,
     kept,
@@ -179,6 +180,15 @@ def test_the_tables_are_json() -> None:
     assert body["verdict"] == "UNKNOWN"
     assert {one["verdict"] for one in body["promises"]} <= {"UNKNOWN", None}
     assert {one["verdict"] for one in body["clauses"]} == {"UNKNOWN", None}
+
+
+def test_the_table_for_documents_has_one_line_for_each_promise() -> None:
+    """What an operator said cannot end a cell, begin a tag, or break a line."""
+    text = as_markdown(promise_lines([a_run("chaos/x", said("TRUTH-3", FAIL, "a | b\n<script>"))]))
+    rows = {row.split(" | ")[0].strip("| "): row for row in text.splitlines()[2:]}
+
+    assert list(rows) == list(PROMISES)
+    assert rows["TRUTH-3"].endswith("| FAIL | 1 (1 FAIL) | 10 | `chaos/x`: a \\| b &lt;script> |")
 
 
 @pytest.mark.parametrize("names", [(), ("A-REST-1",)])
