@@ -1,9 +1,9 @@
 """Storage is empty because the class lacks the label, in silence (TRUTH-6).
 
 Reports 487 and 645. One class never had the label `akash.network=true`; another loses it for 13 s while the operator
-runs, and gets it again, as whoever has found the reason gives it. A class without the label is not reported, which is
-right, and within TRUTH-6's 10 s of a change it is so; with the label it is reported with its figures, without a
-restart. The volumes stay as they are, so that nothing but the label can be at fault.
+runs, and gets it again, as whoever has found the reason gives it. Within TRUTH-6's 10 s of a change a class without the
+label is not reported, which is right, and one with it is, with its figures and without a restart. The volumes stay as
+they are, so that nothing but the label can be at fault.
 """
 
 from __future__ import annotations
