@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ROWS = load()
 SEED = 11
 DEADLINE_S = 300.0
-"""The longest takes 150 s (ten cycles of harm and SURVIVE-2's 60 s), twice as long on a machine with other work to do."""
+"""The longest takes 150 s (ten cycles of harm, and SURVIVE-2's 60 s), twice as long on a machine with other work."""
 
 
 @pytest.fixture
