@@ -27,11 +27,10 @@ LABELS = {
     "app.kubernetes.io/part-of": "provider",
 }
 
-COLLECTED_S = 25.0
+COLLECTED_S = 80.0
 """The cluster removes the pods of a node that is gone by itself, 40 to 80 s after (the pod garbage collector's
 quarantine of 40 s, and it looks every 20 s: kubernetes/pkg/controller/podgc). An operator that leaves it to that leaks
-nothing, and whether a pod is there after 60 s would be chance. So a pod is left behind when it is there so much later
-than the objective."""
+nothing, and whether a pod is there after 60 s would be chance. So a pod is left behind when it is there later still."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from harness.run.saboteurs import Row
 
 ALL_CAUGHT, ESCAPED, CANNOT_RUN = 0, 1, 3
-DEADLINE_S = 240.0
-"""How long one saboteur may take; the longest takes about a minute, and a busy machine three times as long."""
+DEADLINE_S = 300.0
+"""How long one saboteur may take; the longest takes 150 s, twice as long on a machine with other work to do."""
 
 _LOOK_S = 0.2
 _STYLES = {CAUGHT: "green", NOT_RUN: "magenta"}

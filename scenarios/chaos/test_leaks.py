@@ -1,10 +1,10 @@
 """Equal harm again and again leaves nothing behind (SURVIVE-2, with SURVIVE-1 and RECOVER-1).
 
 Watches are closed in order ten times while the cluster is quiet, a node flaps ten times over, ten nodes join and
-leave, each with a pause of some seconds after it, and ten seconds of quiet in the end. In the pauses the operator must
-use as much as in those before (memory, files, threads, goroutines, watches), and in the end no more processor time than
-at the start: closing a watch is what API servers do every few minutes. Discovery pods go with their nodes within the
-contract's 60 s (and 25 s for what the cluster removes itself): the first of the ten is gone for so long by the end.
+leave, each with a pause of some seconds after it. In the pauses the operator must use as much as in those before
+(memory, files, threads, goroutines, watches), or give it back within the contract's 60 s; for that the run is quiet for
+so long in the end, in which it must use no more processor time than at the start: closing a watch is what API servers
+do every few minutes. Discovery pods go with their nodes, at the latest when the cluster itself removes them (80 s).
 Field report: 661 (one core busy for ever).
 """
 
@@ -26,7 +26,7 @@ def repeated(name: str, steps: tuple[faults.Fault, ...], pause_s: float) -> Scen
         faults=(schedules.Sequence(steps, pause_s=pause_s),),
         traffic=None,
         pause_s=3.0,
-        quiet_s=10.0,
+        quiet_s=65.0,
         proxied=True,
     )
 
@@ -36,13 +36,13 @@ FLAPS = (faults.NodeFlaps("cordon", times=5, every_s=0.2, for_s=1.0, node="worke
 JOINED_AND_LEFT = tuple(
     step
     for guest in GUESTS
-    for step in (faults.NodesJoin((guest,), for_s=1.5), faults.NodeDeleted(node=guest[0], for_s=1.0))
+    for step in (faults.NodesJoin((guest,), for_s=1.0), faults.NodeDeleted(node=guest[0], for_s=0.5))
 )
 
 CASES = (
-    pytest.param(repeated("watches-closed-ten-times", CLOSED, pause_s=3.5), id="watches-closed"),
+    pytest.param(repeated("watches-closed-ten-times", CLOSED, pause_s=3.0), id="watches-closed"),
     pytest.param(repeated("node-flaps-ten-times", FLAPS, pause_s=3.0), id="node-flaps"),
-    pytest.param(repeated("nodes-join-and-leave", JOINED_AND_LEFT, pause_s=2.5), id="nodes-join-and-leave"),
+    pytest.param(repeated("nodes-join-and-leave", JOINED_AND_LEFT, pause_s=2.0), id="nodes-join-and-leave"),
 )
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CYCLES, EVERY_S, FIRST_S = 10, 6.0, 10.0
 LAST_S = FIRST_S + CYCLES * EVERY_S
-END_S = LAST_S + 12.0
+END_S = LAST_S + 66.0
 
 
 def harmed(*, cycles: int = CYCLES, kind: str = "watches-closed", until: float = END_S, proxied: bool = True) -> Story:
@@ -151,6 +151,24 @@ def test_watches_that_are_kept_are_found() -> None:
     assert finding.text.endswith("; pods from 2 to 11")
 
 
+def test_what_is_given_back_in_time_is_no_leak() -> None:
+    """Something of each harm is kept for half a minute, or all of it until a minute after the last."""
+    for files in (
+        lambda t: 20.0 + sum(1 for n in range(CYCLES) if 0 <= t - FIRST_S - n * EVERY_S < 30),
+        lambda t: 20.0 + (cycle(t) if t < LAST_S + 55 else 0),
+    ):
+        assert judged(sampled(harmed(), files=files)).verdict is PASS
+
+
+def test_a_run_that_ends_before_it_had_to_be_given_back_is_unknown() -> None:
+    """Growth alone is no finding within the objective."""
+    until = LAST_S + 30.0
+    verdict = judged(sampled(harmed(until=until), files=lambda t: 20.0 + cycle(t), until=until), until=until)
+
+    assert verdict.verdict is UNKNOWN
+    assert verdict.reasons == ("files grew, and the run ended before it had to be given back",)
+
+
 def test_without_a_proxy_watches_are_not_judged() -> None:
     """What was not seen is neither a finding nor a doubt."""
     verdict = judged(sampled(harmed(proxied=False)))
@@ -166,7 +184,7 @@ def test_a_core_that_is_busy_for_ever_is_found(after_s: float) -> None:
 
     (finding,) = (one for one in verdict.findings if one.object == "processor time")
     assert verdict.verdict is FAIL
-    assert finding.text.startswith("the operator used 0.50 to 0.50 cores for 12.5 s on end while nothing was harmed")
+    assert finding.text.startswith("the operator used 0.50 to 0.50 cores for 66.5 s on end while nothing was harmed")
     assert "before the harm it was 0.05" in finding.text
 
 
@@ -272,7 +290,7 @@ def test_a_discovery_pod_that_is_left_is_found() -> None:
         "discovery pod ns/discovery-guest is left on node guest, which is gone since 80.00 s: "
     )
     # A second of it fell into the time that RECOVER-1 gives after the last harm.
-    assert finding.t_s == 166.0
+    assert finding.t_s == 161.0
 
 
 def test_a_discovery_pod_that_is_made_again_is_found() -> None:
@@ -286,7 +304,7 @@ def test_a_discovery_pod_that_is_made_again_is_found() -> None:
     assert "made 92 s after, and to the end" in verdict.findings[0].text
 
 
-@pytest.mark.parametrize("removed_s", [80.5, 120.0, 160.0])
+@pytest.mark.parametrize("removed_s", [80.5, 120.0, 160.0])  # 80 s: the slowest that the cluster's collector can be
 def test_a_discovery_pod_that_goes_in_time_passes(removed_s: float) -> None:
     """By the operator at once, or by the cluster's own collector, which may take 80 s."""
     story = long_run()
