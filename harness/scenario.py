@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness import seed as seeds
 from harness import typed
 from harness.cluster.configfile import SWAP, Configuration
 from harness.cluster.datastore import ETCD3, KINDS
@@ -64,6 +65,7 @@ class Scenario:
     `proxied`: the operator goes through the API proxy, as it does anyway where a fault needs it. `models`: what the GPU
     registry calls a model, by the name it has in profiles and faults.
     `config`: the configuration file that the operator starts with; None: it is given none.
+    `seed`: the run's, whatever the campaign's is, for a reproducer that has to stand alone; None: the campaign's.
     """
 
     id: str
@@ -87,6 +89,7 @@ class Scenario:
     proxied: bool = False
     config: Configuration | None = None
     models: Mapping[str, str] = field(default_factory=dict)
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         if not self.id or any(part in {"", ".", ".."} for part in self.id.split("/")):
@@ -98,6 +101,8 @@ class Scenario:
         composition.check_all(self.faults, pause_s=self.pause_s, nodes=self.nodes, traffic=self.traffic is not None)
         self._check_cluster()
         self._check_config()
+        if self.seed is not None:
+            seeds.check(self.seed)
         check_scale(self.backoff_scale, f"scenario {self.id}: backoff_scale")
         for name, value in (
             ("quiet_s", self.quiet_s), ("pause_s", self.pause_s), ("observe_s", self.observe_s),
@@ -211,4 +216,5 @@ class Scenario:
             "proxied": self.behind_proxy,
             "config": None if self.config is None else dataclasses.asdict(self.config),
             "models": dict(self.models),
+            "seed": self.seed,
         }

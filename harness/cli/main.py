@@ -15,6 +15,7 @@ from harness.cli.gate import gate_command
 from harness.cli.rejudge import rejudge_command
 from harness.cli.replay import replay
 from harness.cli.run import run
+from harness.cli.shrink import shrink
 from harness.cli.sweep import sweep
 from harness.cli.toolchain import toolchain
 from harness.errors import HarnessError
@@ -29,7 +30,20 @@ def cli() -> None:
     """Chaos and conformance harness for Kubernetes inventory operators."""
 
 
-for command in (run, rejudge_command, replay, gate_command, bundle, faults, cluster, bench, toolchain, doctor, sweep):
+for command in (
+    run,
+    rejudge_command,
+    replay,
+    shrink,
+    gate_command,
+    bundle,
+    faults,
+    cluster,
+    bench,
+    toolchain,
+    doctor,
+    sweep,
+):
     cli.add_command(command)
 
 

@@ -37,9 +37,12 @@ ALL_PASS, A_FAIL, AN_UNKNOWN, CANNOT_RUN, INTERRUPTED = 0, 1, 2, 3, 130
 _PYTEST_INTERRUPTED, _PYTEST_NO_TESTS = 2, 5
 _END_DEADLINE_S = 30.0
 LOG_FILE = "pytest.log"
+FIXTURES = ("fixtures.options", "fixtures.campaign", "fixtures.runs", "fixtures.outcome", "fixtures.select")
+"""What conftest.py registers."""
 
 
 @click.command()
+@click.argument("files", nargs=-1, metavar="[FILE…]", type=click.Path(path_type=Path))
 @click.option(
     "-k", "expression", default="", metavar="EXPR", help="Only scenarios whose id or test name matches (as pytest -k)."
 )
@@ -108,6 +111,7 @@ LOG_FILE = "pytest.log"
 @click.option("--kubernetes", default=DEFAULT_KUBERNETES, show_default=True, help="Version of the control plane.")
 def run(
     *,
+    files: tuple[Path, ...],
     expression: str,
     marks: str,
     operator: str,
@@ -125,7 +129,7 @@ def run(
     archive: bool,
     kubernetes: str,
 ) -> int:
-    """Run scenarios on a real control plane and judge the operator's promises.
+    """Run scenarios on a real control plane and judge the operator's promises; with FILEs, only theirs.
 
     Exit code: 0 all PASS, 1 a FAIL, 2 an UNKNOWN, 3 the harness itself could not run.
     """
@@ -135,6 +139,7 @@ def run(
     stores = datastores.parse_many(datastore) if datastore else ()
     supervision = Supervision(supervised, liveness, backoff_scale)
     suite = suite_root()
+    tests = [str(suite / "scenarios")] if not files else _tests(files)
     console = Console()
     directory = make_out(out)
     (directory / LOG_FILE).touch()
@@ -143,7 +148,7 @@ def run(
         console.print(f"looking at the operator {spec.name} (sha256 {spec.sha256[:12]}…)")
         preflight(spec, tools)
     arguments = [
-        sys.executable, "-m", "pytest", str(suite / "scenarios"), f"--rootdir={suite}", "-c", str(suite / "tox.ini"),
+        sys.executable, "-m", "pytest", *tests, f"--rootdir={suite}", "-c", str(suite / "tox.ini"),
         "-q", "-n", str(workers or usual_workers()), "--dist=worksteal", f"--operator={operator}", f"--seed={number}",
         f"--out={directory}",
         f"--kubernetes={kubernetes}", f"--names={naming.word}", "-p", "no:cacheprovider",
@@ -159,6 +164,13 @@ def run(
         for path in pack_all([directory]):
             console.print(f"packed {path}", markup=False, highlight=False, soft_wrap=True)
     return code
+
+
+def _tests(files: tuple[Path, ...]) -> list[str]:
+    """The named files for pytest, with the suite's fixtures, which a file elsewhere does not find by itself."""
+    if missing := [path for path in files if not path.is_file()]:
+        raise UsageError(f"{missing[0]}: there is no such file", hint="name test files; scenarios are chosen by -k")
+    return [*(str(path.resolve()) for path in files), *(word for name in FIXTURES for word in ("-p", name))]
 
 
 def _follow(arguments: list[str], suite: Path, out: Path, console: Console, datastore: str) -> int:
