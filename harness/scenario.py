@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness import seed as seeds
 from harness import typed
 from harness.cluster.configfile import SWAP, Configuration
 from harness.cluster.datastore import ETCD3, KINDS
@@ -72,7 +73,8 @@ class Scenario:
     of its listeners are, one of `operator.base.ADDRESSES`. `storage`: what the cluster has of it; None: nothing, and
     nothing of it is watched. `volumes`: traffic on PersistentVolumes. `by_environment`: what the operator is told by
     flags it is told by environment variables, where it can be. `streams`: clients of StreamCluster beside the one that
-    is always there.
+    is always there. `seed`: the run's, whatever the campaign's is, for a reproducer that has to stand alone; None: the
+    campaign's.
     """
 
     id: str
@@ -101,6 +103,7 @@ class Scenario:
     volumes: Volumes | None = None
     by_environment: bool = False
     streams: Streams | None = None
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         if not self.id or any(part in {"", ".", ".."} for part in self.id.split("/")):
@@ -113,6 +116,8 @@ class Scenario:
         self._check_cluster()
         self._check_config()
         self._check_ports()
+        if self.seed is not None:
+            seeds.check(self.seed)
         check_scale(self.backoff_scale, f"scenario {self.id}: backoff_scale")
         for name, value in (
             ("quiet_s", self.quiet_s), ("pause_s", self.pause_s), ("observe_s", self.observe_s),
@@ -250,4 +255,5 @@ class Scenario:
             "volumes": None if self.volumes is None else dataclasses.asdict(self.volumes),
             "by_environment": self.by_environment,
             "streams": None if self.streams is None else dataclasses.asdict(self.streams),
+            "seed": self.seed,
         }

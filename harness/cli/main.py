@@ -17,6 +17,7 @@ from harness.cli.rejudge import rejudge_command
 from harness.cli.replay import replay
 from harness.cli.run import run
 from harness.cli.scoreboard import scoreboard_command
+from harness.cli.shrink import shrink
 from harness.cli.sweep import sweep
 from harness.cli.toolchain import toolchain
 from harness.errors import HarnessError
@@ -32,7 +33,7 @@ def cli() -> None:
 
 
 for command in (
-    run, conformance, rejudge_command, replay, gate_command, bundle, scoreboard_command, faults, cluster, bench,
+    run, conformance, rejudge_command, replay, shrink, gate_command, bundle, scoreboard_command, faults, cluster, bench,
     toolchain, doctor, sweep,
 ):  # fmt: skip
     cli.add_command(command)

@@ -31,15 +31,19 @@ from harness.run.preflight import preflight
 from harness.toolchain import DEFAULT_KUBERNETES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
 
 ALL_PASS, A_FAIL, AN_UNKNOWN, CANNOT_RUN, INTERRUPTED = 0, 1, 2, 3, 130
 _PYTEST_INTERRUPTED, _PYTEST_NO_TESTS = 2, 5
 _END_DEADLINE_S = 30.0
 LOG_FILE = "pytest.log"
+FIXTURES = ("fixtures.options", "fixtures.campaign", "fixtures.runs", "fixtures.outcome", "fixtures.select")
+"""What conftest.py registers."""
 
 
 @click.command()
+@click.argument("files", nargs=-1, metavar="[FILE…]", type=click.Path(path_type=Path))
 @click.option(
     "-k", "expression", default="", metavar="EXPR", help="Only scenarios whose id or test name matches (as pytest -k)."
 )
@@ -108,6 +112,7 @@ LOG_FILE = "pytest.log"
 @click.option("--kubernetes", default=DEFAULT_KUBERNETES, show_default=True, help="Version of the control plane.")
 def run(
     *,
+    files: tuple[Path, ...],
     expression: str,
     marks: str,
     operator: str,
@@ -125,7 +130,7 @@ def run(
     archive: bool,
     kubernetes: str,
 ) -> int:
-    """Run scenarios on a real control plane and judge the operator's promises.
+    """Run scenarios on a real control plane and judge the operator's promises; with FILEs, only theirs.
 
     Exit code: 0 all PASS, 1 a FAIL, 2 an UNKNOWN, 3 the harness itself could not run.
     """
@@ -135,6 +140,7 @@ def run(
     stores = datastores.parse_many(datastore) if datastore else ()
     supervision = Supervision(supervised, liveness, backoff_scale)
     suite = suite_root()
+    tests = [str(suite / "scenarios")] if not files else _tests(files)
     console = Console()
     directory = make_out(out)
     (directory / LOG_FILE).touch()
@@ -143,8 +149,8 @@ def run(
         console.print(f"looking at the operator {spec.name} (sha256 {spec.sha256[:12]}…)")
         preflight(spec, tools)
     arguments = pytest_arguments(
-        suite, operator, number, directory, kubernetes, workers=workers, expression=expression, marks=marks,
-        defect=defect, more=(f"--names={naming.word}", *supervision.options(), *(["--audit"] if audit else [])),
+        suite, operator, number, directory, kubernetes, workers=workers, tests=tests, expression=expression,
+        marks=marks, defect=defect, more=(f"--names={naming.word}", *supervision.options(), *(["--audit"] if audit else [])),
     )  # fmt: skip
     status = follow(arguments, suite, directory, console, datastore)
     code = conclude(status, directory, json_file, console)
@@ -163,15 +169,16 @@ def pytest_arguments(
     *,
     workers: int | None = None,
     parts: tuple[str, ...] = (),
+    tests: Sequence[str] = (),
     expression: str = "",
     marks: str = "",
     defect: str | None = None,
     more: tuple[str, ...] = (),
 ) -> list[str]:
-    """The command line of a campaign. `parts`: the directories of scenarios/ that are run; without any, all of them."""
-    places = [suite / "scenarios" / part for part in parts] or [suite / "scenarios"]
+    """The command line of a campaign: of `tests`, or of `parts`, directories of scenarios/; of all without any."""
+    places = [*tests] or [str(suite / "scenarios" / part) for part in parts] or [str(suite / "scenarios")]
     return [
-        sys.executable, "-m", "pytest", *map(str, places), f"--rootdir={suite}", "-c", str(suite / "tox.ini"),
+        sys.executable, "-m", "pytest", *places, f"--rootdir={suite}", "-c", str(suite / "tox.ini"),
         "-q", "-n", str(workers or usual_workers()), "--dist=worksteal", f"--operator={operator}", f"--seed={seed}",
         f"--out={out}", f"--kubernetes={kubernetes}", "-p", "no:cacheprovider",
         *(["-k", expression] if expression else []),
@@ -179,6 +186,13 @@ def pytest_arguments(
         *([f"--defect={defect}"] if defect else []),
         *more,
     ]  # fmt: skip
+
+
+def _tests(files: tuple[Path, ...]) -> list[str]:
+    """The named files for pytest, with the suite's fixtures, which a file elsewhere does not find by itself."""
+    if missing := [path for path in files if not path.is_file()]:
+        raise UsageError(f"{missing[0]}: there is no such file", hint="name test files; scenarios are chosen by -k")
+    return [*(str(path.resolve()) for path in files), *(word for name in FIXTURES for word in ("-p", name))]
 
 
 def follow(arguments: list[str], suite: Path, out: Path, console: Console, datastore: str) -> int:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _OF_NODE = re.compile(r"node (?P<object>\S+)(?:: (?P<aspect>.+))?")
 _OF_NODES = re.compile(r"\d+ nodes \((?P<object>.*)\)")
 _KIND = re.compile(r"\b(lost|ghost|over|under|info): expected\b|\bis (negative)\b|\b(rose) from\b")
-_DYING = re.compile(r"^\s*((?:panic|fatal error|Error): .*)$", re.MULTILINE)
+_DYING = re.compile(r"(?:^|\n|; its last words: | \| )\s*((?:panic|fatal error|Error): .*?)(?: \| |\n|$)")
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+")
 _SOURCES = frozenset({"rest", "query", "stream"})
 _RECOVERY, _SOURCE_PATH = "recovery from ", re.compile(r"(?:rest|query|stream): (?P<aspect>.+)")
@@ -63,7 +63,7 @@ def signature(promise: str, finding: Finding) -> Signature:
     elif path := _SOURCE_PATH.fullmatch(about):
         aspect, kind, which = _plain(path["aspect"]), "shape", about.partition(":")[0]
     elif about == "operator process":
-        words = _DYING.search(finding.text.replace("; its last words: ", "\n"))
+        words = _DYING.search(finding.text)
         kind = _plain(words[1]) if words else "exit"
     return Signature(promise, aspect, kind, which)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.check.contract import judge_history
-from harness.check.verdict import FAIL, UNKNOWN, Verdict
+from harness.check.verdict import FAIL, PASS, UNKNOWN, Verdict
 from harness.errors import HarnessError, UsageError
 from harness.evidence.findings import Shown, shown, signatures
 from harness.evidence.pool import outcome
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.bundle.opened import Bundle
+    from harness.check.contract import Judgement
     from harness.evidence.findings import Signature
     from harness.evidence.job import Job
     from harness.history.reader import History
@@ -33,7 +34,11 @@ Choice = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """What is repeated. `findings`: what is looked for; `choices`: what was harmed, in order; `verdict`: today's."""
+    """What is repeated.
+
+    `findings`: what is looked for; `choices`: what was harmed, in order; `verdict`: today's; `doubts`: the assumptions
+    that did not hold.
+    """
 
     name: str
     plan: Plan
@@ -42,6 +47,7 @@ class Original:
     findings: frozenset[Signature]
     choices: tuple[Choice, ...]
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def original(bundle: Bundle, promises: Collection[str] = ()) -> Original:
@@ -57,7 +63,16 @@ def original(bundle: Bundle, promises: Collection[str] = ()) -> Original:
             f"the bundle has no finding of {missing[0]}", hint=f"it has findings of {', '.join(broken) or 'no promise'}"
         )
     plan = plans.from_json(bundle.plan)
-    return Original(bundle.name, plan, bundle.operator, judgement.verdict, found, choices(bundle.history), bundle.notes)
+    return Original(
+        bundle.name,
+        plan,
+        bundle.operator,
+        judgement.verdict,
+        found,
+        choices(bundle.history),
+        bundle.notes,
+        doubts_of(judgement),
+    )
 
 
 def operator_of(stored: Mapping[str, str], operator: str | None, defect: str | None) -> tuple[str, str | None]:
@@ -73,6 +88,11 @@ def operator_of(stored: Mapping[str, str], operator: str | None, defect: str | N
         return REFERENCE, None
     which = f"{stored.get('name') or 'an operator'} with sha256 {stored.get('sha256', 'unknown')[:16]}…"
     raise UsageError(f"the bundle is of {which}, which it does not hold", hint="give its path with --operator")
+
+
+def doubts_of(judgement: Judgement) -> tuple[str, ...]:
+    """The assumptions of a run that do not hold."""
+    return tuple(one.promise for one in judgement.assumptions if one.verdict is not PASS)
 
 
 def choices(history: History) -> tuple[Choice, ...]:
@@ -95,6 +115,7 @@ class Repetition:
     found: frozenset[Signature] = frozenset()
     shown: tuple[Shown, ...] = ()
     same_choices: bool = False
+    doubts: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     error: str = ""
 
@@ -126,6 +147,7 @@ def repetition(job: Job, first: Original) -> Repetition:
                 found,
                 shown(first.findings, found),
                 choices(bundle.history) == first.choices,
+                doubts_of(judgement),
                 tuple(reason for one in judgement.assumptions for reason in one.reasons),
             )
     except HarnessError as exc:

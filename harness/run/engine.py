@@ -145,7 +145,7 @@ def planned(scenario: Scenario, setup: Setup) -> Plan:
     scenario, named = renamed(scenario, setup.names)
     return Plan(
         scenario=scenario,
-        seed=setup.seed,
+        seed=setup.seed if scenario.seed is None else scenario.seed,
         datastore=spec.kind,
         names=named["names"],
         called=named["called"],

@@ -54,6 +54,15 @@ def test_a_finding_has_a_signature(told: Finding, expected: tuple[str, str, str]
     assert signature("TRUTH-1", told) == Signature("TRUTH-1", *expected)
 
 
+def test_only_the_first_line_of_a_panic_counts() -> None:
+    """What follows is the stack, which differs with everything; it stands on lines of its own or behind bars."""
+    told = "it exited; its last words: panic: nil map | goroutine 9 [running]: | main.go:12 +0x1a9"
+    lines = told.replace(" | ", "\n")
+
+    for text in (told, lines):
+        assert signature("SURVIVE-1", finding("operator process", text)).kind == "panic: nil map"
+
+
 def test_numbers_make_no_difference() -> None:
     """The same panic at another address, the same lateness by other figures."""
     again = finding("operator process", PANIC.text.replace("0xc0ffee", "0xdecaf").replace("18.40", "3.10"))
