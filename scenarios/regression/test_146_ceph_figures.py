@@ -9,8 +9,6 @@ below zero. All is right within TRUTH-6's 10 s.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from harness import (
@@ -31,18 +29,16 @@ from harness import (
 
 GIB = 1 << 30
 PROMISES = ("TRUTH-6", "SURVIVE-1")
-FULL = Storage(
-    classes=(StorageClass("beta3", provisioner="rook-ceph.rbd.csi.ceph.com", pool="ssd", cluster="rook-ceph"),),
-    volumes=(Volume("data", "beta3", "545Gi", bound=True), Volume("spare", "beta3", "20Gi")),
-    ceph=(Ceph(pools=(Pool("ssd", max_avail=270 * GIB, stored=493 * GIB),)),),
-)
+BETA3 = StorageClass("beta3", provisioner="rook-ceph.rbd.csi.ceph.com", pool="ssd", cluster="rook-ceph")
+CEPH = Ceph(pools=(Pool("ssd", max_avail=270 * GIB, stored=493 * GIB),))
+PROMISED = (Volume("data", "beta3", "545Gi", bound=True), Volume("spare", "beta3", "20Gi"))
 
 STORED = Scenario(
     id="regression/146-stored-data",
     promises=PROMISES,
     nodes=nodes.simulated(1),
     config=Configuration(storage=("beta3",)),
-    storage=FULL,
+    storage=Storage(classes=(BETA3,), volumes=PROMISED, ceph=(CEPH,)),
     faults=(faults.Together(faults.PoolFilled(pool="ssd", gib=200), faults.VolumeDeleted(volume="spare", for_s=12.0)),),
     traffic=Churn(plain=True),
 )
@@ -52,7 +48,7 @@ GROWN = Scenario(
     promises=PROMISES,
     nodes=nodes.simulated(1),
     config=Configuration(storage=("beta3",)),
-    storage=replace(FULL, volumes=()),
+    storage=Storage(classes=(BETA3,), ceph=(CEPH,)),
     volumes=Volumes(classes=("beta3",), rate=6.0, live=6, least=40),
     traffic=Churn(plain=True),
     observe_s=12.0,
