@@ -2,8 +2,9 @@
 
 ``python ci/repeat.py [--times N] [--first-seed S] [--out DIR] [arguments of harness run]``
 
-The reference operator has to pass every scenario twenty runs in a row (CONTRIBUTING.md): a verdict other than PASS is a
-false alarm, a defect of the harness or of the reference operator, and ends with exit code 1 and the seeds to repeat it.
+The reference operator has to pass every scenario twenty runs in a row (CONTRIBUTING.md): a verdict other than PASS, or
+one seed with different final inventories on different datastores, is a false alarm, a defect of the harness or of the
+reference operator, and ends with exit code 1 and the seeds to repeat it.
 A campaign that cannot run at all ends it at once, with exit code 3.
 """
 
@@ -59,6 +60,8 @@ def _not_passed(body: dict[str, Any]) -> list[str]:
         broken = [promise["id"] for promise in scenario["promises"] if promise["verdict"] != "PASS"]
         if scenario["verdict"] != "PASS":
             found.append(f"{scenario['id']}: {scenario['verdict']} ({', '.join(broken)}), bundle {scenario['bundle']}")
+    others = (row for row in body.get("differential", ()) if row["same_inventory"] is False)
+    found += [f"{row['scenario']}: final inventories differ between {', '.join(row['datastores'])}" for row in others]
     return found
 
 

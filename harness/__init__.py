@@ -18,25 +18,35 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness import faults, nodes, schedules
     from harness.check.verdict import FAIL, PASS, UNKNOWN
-    from harness.cluster.configfile import Configuration
+    from harness.cluster.configfile import Configuration, Without
+    from harness.cluster.storage import Ceph, Pool, Storage, StorageClass, Volume
     from harness.operator.streams import Streams
     from harness.run.result import Run
     from harness.scenario import Scenario
     from harness.traffic.pods import Churn
+    from harness.traffic.volumes import Volumes
 
 __all__ = [
-    "FAIL", "PASS", "UNKNOWN", "Churn", "Configuration", "Run", "Scenario", "Streams", "faults", "nodes", "schedules",
+    "FAIL", "PASS", "UNKNOWN", "Ceph", "Churn", "Configuration", "Pool", "Run", "Scenario", "Storage", "StorageClass",
+    "Streams", "Volume", "Volumes", "Without", "faults", "nodes", "schedules",
 ]  # fmt: skip
 
 _HOMES = {
     "FAIL": "harness.check.verdict",
     "PASS": "harness.check.verdict",
     "UNKNOWN": "harness.check.verdict",
+    "Ceph": "harness.cluster.storage",
     "Churn": "harness.traffic.pods",
     "Configuration": "harness.cluster.configfile",
+    "Pool": "harness.cluster.storage",
     "Run": "harness.run.result",
     "Scenario": "harness.scenario",
+    "Storage": "harness.cluster.storage",
+    "StorageClass": "harness.cluster.storage",
     "Streams": "harness.operator.streams",
+    "Volume": "harness.cluster.storage",
+    "Volumes": "harness.traffic.volumes",
+    "Without": "harness.cluster.configfile",
 }
 
 

@@ -6,7 +6,7 @@ from harness.fault.access import ApiGarbage, ApiHangs, ApiRefuses, ApiResets, Ap
 from harness.fault.apiserver import ApiServerHung, ApiServerKilled, CertificateReplaced
 from harness.fault.base import Fault
 from harness.fault.clients import HalfOpenStreams, HugeHeaders, IdleConnections, SlowClients
-from harness.fault.config import ConfigBroken, ConfigChanged, ConfigDeleted
+from harness.fault.config import ConfigBadAtStart, ConfigBroken, ConfigChanged, ConfigDeleted
 from harness.fault.datastore import (
     Compacted,
     DatastoreSlowed,
@@ -14,7 +14,7 @@ from harness.fault.datastore import (
     LeaderLost,
     SpaceExhausted,
 )
-from harness.fault.discovery import DiscoveryBroken
+from harness.fault.discovery import DiscoveryBroken, DiscoveryUnsettled
 from harness.fault.discoverypod import DiscoveryPodDeleted, DiscoveryPodEnds, DiscoveryPodPending
 from harness.fault.ending import OperatorCrashLoops, OperatorInterrupted, OperatorTerminated
 from harness.fault.host import FilesLimited, OperatorPaused, ProcessorStarved
@@ -27,17 +27,28 @@ from harness.fault.member import (
     MemberSlowed,
     QuorumLost,
 )
+from harness.fault.memory import MemoryLimited
 from harness.fault.node import AllocatableChanged, NodeCordoned, NodeDeleted, NodeReplaced, NodeSilent, NodesJoin
 from harness.fault.nodepods import NodeDrained, NodeTainted
-from harness.fault.nodeset import NodeEmptyStatus, NodeNeverReady, NodesDeleted
+from harness.fault.nodeset import NodeEmptyStatus, NodeNeverReady, NodeRenamed, NodesDeleted
 from harness.fault.nodestate import ClockAhead, ExtendedResourceRemoved, NodeFlaps, NodeNotReady
-from harness.fault.operator import DeletionMissed, OperatorKilled, PortTaken, RegistryEarly
+from harness.fault.operator import DeletionMissed, OperatorKilled, RegistryEarly
 from harness.fault.policy import AdmissionDenies, NamespaceRecreated, QuotaExhausted, ServiceAccountMissing
+from harness.fault.port import PortTaken
 from harness.fault.registry import RegistryBroken, RegistryChanged, RegistryFlaps
+from harness.fault.rejected import DiscoveryPodRejected
 from harness.fault.rights import RightsRevoked
+from harness.fault.second import SecondOperator
 from harness.fault.server import ServerKilled, ServerPaused
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
 from harness.fault.starved import OperatorStarved
+from harness.fault.storage import (
+    CephToolsBroken,
+    PoolFilled,
+    StorageClassDeleted,
+    StorageClassUnlabelled,
+    VolumeDeleted,
+)
 from harness.fault.strangers import ForeignPod, LeftoverPods
 from harness.fault.timetravel import ListsFromThePast, VersionExpired, WatchesFromThePast
 from harness.fault.together import Together
@@ -64,9 +75,11 @@ __all__ = [
     "ApiServerKilled",
     "ApiSlow",
     "ApiTruncates",
+    "CephToolsBroken",
     "CertificateReplaced",
     "ClockAhead",
     "Compacted",
+    "ConfigBadAtStart",
     "ConfigBroken",
     "ConfigChanged",
     "ConfigDeleted",
@@ -78,6 +91,8 @@ __all__ = [
     "DiscoveryPodDeleted",
     "DiscoveryPodEnds",
     "DiscoveryPodPending",
+    "DiscoveryPodRejected",
+    "DiscoveryUnsettled",
     "ExtendedResourceRemoved",
     "Fault",
     "FilesLimited",
@@ -94,6 +109,7 @@ __all__ = [
     "MemberPaused",
     "MemberReplaced",
     "MemberSlowed",
+    "MemoryLimited",
     "NamespaceRecreated",
     "NodeCordoned",
     "NodeDeleted",
@@ -102,6 +118,7 @@ __all__ = [
     "NodeFlaps",
     "NodeNeverReady",
     "NodeNotReady",
+    "NodeRenamed",
     "NodeReplaced",
     "NodeSilent",
     "NodeTainted",
@@ -113,6 +130,7 @@ __all__ = [
     "OperatorPaused",
     "OperatorStarved",
     "OperatorTerminated",
+    "PoolFilled",
     "PortTaken",
     "ProcessorStarved",
     "QuorumLost",
@@ -122,15 +140,19 @@ __all__ = [
     "RegistryEarly",
     "RegistryFlaps",
     "RightsRevoked",
+    "SecondOperator",
     "ServerKilled",
     "ServerPaused",
     "ServiceAccountMissing",
     "SlowClients",
     "SpaceExhausted",
     "SqlReadOnly",
+    "StorageClassDeleted",
+    "StorageClassUnlabelled",
     "Together",
     "TokenExpired",
     "VersionExpired",
+    "VolumeDeleted",
     "WatchBookmarksOnly",
     "WatchDelayed",
     "WatchDropsEvents",

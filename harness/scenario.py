@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from harness import typed
 from harness.cluster.configfile import SWAP, Configuration
 from harness.cluster.datastore import ETCD3, KINDS
 from harness.cluster.hardware import NodeProfile
 from harness.cluster.nodes import check_name
+from harness.cluster.storage import Storage  # noqa: TC001 - the types of a stored plan are looked up
 from harness.errors import UsageError
 from harness.fault import catalog, composition
-from harness.fault.schedule import injected, simple
+from harness.fault.port import IPV6
+from harness.fault.schedule import Step, injected, simple
+from harness.operator.base import ADDRESSES, EVERYWHERE, LOOPBACK
+from harness.operator.streams import Streams  # noqa: TC001 - the types of a stored plan are looked up
 from harness.operator.supervisor import DEFAULT_SCALE, Supervision, check_scale
 from harness.traffic.pods import Churn
+from harness.traffic.volumes import Volumes  # noqa: TC001 - the types of a stored plan are looked up
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from harness.fault.schedule import Step
-    from harness.operator.streams import Streams
+_DERIVED = frozenset({"min_ops"})
+"""What a plan has beside the scenario's fields, for checkers."""
 
 DEFAULT_PROFILE = NodeProfile(gpu="a100", gpus=4)
 
@@ -64,8 +68,11 @@ class Scenario:
     operator is given the first server's address, not the balanced one; `quota_mib`: etcd's size limit, 0 for its own.
     `proxied`: the operator goes through the API proxy, as it does anyway where a fault needs it. `models`: what the GPU
     registry calls a model, by the name it has in profiles and faults.
-    `config`: the configuration file that the operator starts with; None: it is given none.
-    `streams`: clients of StreamCluster beside the one that is always there.
+    `config`: the configuration file that the operator starts with; None: it is given none. `rest_address`: where both
+    of its listeners are, one of `operator.base.ADDRESSES`. `storage`: what the cluster has of it; None: nothing, and
+    nothing of it is watched. `volumes`: traffic on PersistentVolumes. `by_environment`: what the operator is told by
+    flags it is told by environment variables, where it can be. `streams`: clients of StreamCluster beside the one that
+    is always there.
     """
 
     id: str
@@ -89,6 +96,10 @@ class Scenario:
     proxied: bool = False
     config: Configuration | None = None
     models: Mapping[str, str] = field(default_factory=dict)
+    rest_address: str = LOOPBACK
+    storage: Storage | None = None
+    volumes: Volumes | None = None
+    by_environment: bool = False
     streams: Streams | None = None
 
     def __post_init__(self) -> None:
@@ -101,6 +112,7 @@ class Scenario:
         composition.check_all(self.faults, pause_s=self.pause_s, nodes=self.nodes, traffic=self.traffic is not None)
         self._check_cluster()
         self._check_config()
+        self._check_ports()
         check_scale(self.backoff_scale, f"scenario {self.id}: backoff_scale")
         for name, value in (
             ("quiet_s", self.quiet_s), ("pause_s", self.pause_s), ("observe_s", self.observe_s),
@@ -135,8 +147,16 @@ class Scenario:
             )
 
     def _check_config(self) -> None:
+        named = self.config is not None and self.config.storage
+        if self.storage is None and (named or self.volumes is not None):
+            what = "its configuration names storage classes" if named else "it has traffic on volumes"
+            raise UsageError(
+                f"scenario {self.id}: {what}, and there is no storage", hint="storage=Storage(classes=(…,))"
+            )
+        if self.storage is None and (alone := sorted({f.kind for f in simple(*self.faults)} & catalog.OF_STORAGE)):
+            raise UsageError(f"scenario {self.id}: {alone[0]} needs storage", hint="storage=Storage(classes=(…,))")
         for part in (part for part in simple(*self.faults) if part.kind in catalog.OF_CONFIGURED):
-            if self.config is None:
+            if self.config is None or self.config.inline:
                 raise UsageError(
                     f"scenario {self.id}: {part.kind} needs a configuration file", hint="config=Configuration()"
                 )
@@ -146,6 +166,17 @@ class Scenario:
                     f"scenario {self.id}: {part.kind} with how={how!r} does not go with volume={self.config.volume}",
                     hint=f"how={SWAP!r} for a file in a ConfigMap volume, any other for a plain file",
                 )
+
+    def _check_ports(self) -> None:
+        if self.rest_address not in ADDRESSES:
+            hint = f"one of {', '.join(ADDRESSES)}"
+            raise UsageError(f"scenario {self.id}: rest_address={self.rest_address!r} is not possible", hint=hint)
+        unharmed = self.rest_address == LOOPBACK
+        if unharmed and any(getattr(part, "family", "") == IPV6 for part in simple(*self.faults)):
+            raise UsageError(
+                f"scenario {self.id}: port-taken with family={IPV6!r} is in nobody's way on {LOOPBACK}",
+                hint=f"rest_address={EVERYWHERE!r}",
+            )
 
     @property
     def possible_on(self) -> tuple[str, ...]:
@@ -178,6 +209,19 @@ class Scenario:
         """How the operator is supervised, as JSON."""
         return {"supervised": self.supervised, "liveness": self.liveness, "backoff_scale": self.backoff_scale}
 
+    @classmethod
+    def from_json(cls, body: Any) -> Scenario:
+        """The scenario of a stored plan, which is as `as_json` made it; raises UsageError for what is no such thing."""
+        if isinstance(body, Mapping):
+            body = {key: value for key, value in body.items() if key not in _DERIVED}
+        try:
+            return typed.make(cls, body, named="the plan's scenario", known={Step: composition.from_json})
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as exc:
+            # A parameter of a fault may be anything in a plan that was made by hand.
+            raise UsageError(
+                f"the plan's scenario cannot be made: {exc}", hint="compare it with docs/faults.md"
+            ) from exc
+
     def as_json(self) -> dict[str, Any]:
         """The plan: everything that, with the seed, repeats the run."""
         return {
@@ -186,7 +230,7 @@ class Scenario:
             "nodes": {name: dataclasses.asdict(profile) for name, profile in self.nodes.items()},
             "faults": [composition.to_json(step) for step in self.faults],
             "traffic": None if self.traffic is None else dataclasses.asdict(self.traffic),
-            "min_ops": 0 if self.traffic is None else self.traffic.least,
+            "min_ops": sum(part.least for part in (self.traffic, self.volumes) if part is not None),
             "objectives": dict(self.objectives),
             **self.supervision,
             "quiet_s": self.quiet_s,
@@ -201,5 +245,9 @@ class Scenario:
             "proxied": self.behind_proxy,
             "config": None if self.config is None else dataclasses.asdict(self.config),
             "models": dict(self.models),
+            "rest_address": self.rest_address,
+            "storage": None if self.storage is None else dataclasses.asdict(self.storage),
+            "volumes": None if self.volumes is None else dataclasses.asdict(self.volumes),
+            "by_environment": self.by_environment,
             "streams": None if self.streams is None else dataclasses.asdict(self.streams),
         }

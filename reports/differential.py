@@ -197,8 +197,7 @@ def _read(path: Path) -> Final:
 def _different(first: str, a: Parsed, kind: str, b: Parsed) -> Iterator[str]:
     """Every difference between two inventories in a line; what only one of them says beside the nodes' figures too."""
     yield from (_said(item, first, kind) for item in disagreement(a.reported, b.reported))
-    both = a.reported.nodes.keys() & b.reported.nodes.keys()
-    left, right = Counter(_beside(a, both)), Counter(_beside(b, both))
+    left, right = Counter(_beside(a)), Counter(_beside(b))
     for only, lines in ((first, left - right), (kind, right - left)):
         yield from (f"{text}: on {only}, not on {kind if only == first else first}" for text in sorted(lines))
 
@@ -208,12 +207,12 @@ def _said(item: Difference, first: str, kind: str) -> str:
     return f"node {named(item.node)}: {what}{item.reported} on {kind}, {item.expected} on {first}"
 
 
-def _beside(one: Parsed, nodes: Iterable[str]) -> Iterator[str]:
+def _beside(one: Parsed) -> Iterator[str]:
     """What an inventory says that `disagreement` leaves out: storage, and what is not in the documented shape."""
-    for node in nodes:
-        yield from (f"node {named(node)}: storage class {name}" for name in one.reported.nodes[node].storage_classes)
-    for item in one.reported.storage:
-        figures = ", ".join(f"{figure} {shown(item.values[figure])}" for figure in sorted(item.values))
+    for item in one.reported.storage.values():
+        figures = ", ".join(
+            f"{figure.removeprefix('storage.')} {shown(item.values[figure])}" for figure in sorted(item.values)
+        )
         yield f"cluster storage {item.class_name}, iops {item.iops or 'not told'}: {figures or 'no figures'}"
     # Without the place in a list: the order of nodes is free.
     yield from (_INDEX.sub("[]", str(problem)) for problem in one.problems)

@@ -188,7 +188,11 @@ def _process(history: History, end_s: float) -> Iterable[Stretch]:
 def _exit(record: Record) -> str:
     code = record.get("code")
     how = f"signal {-code}" if isinstance(code, int) and code < 0 else f"exit code {code}"
-    return f"{how}, {EXIT_WORDS.get(str(record.get('cause')), 'by the harness')}"
+    cause = str(record.get("cause"))
+    # Last words of an exit of its own are many; why we ended it is one sentence.
+    return _joined(
+        f"{how}, {EXIT_WORDS.get(cause, 'by the harness')}", cause not in EXIT_WORDS and record.get("detail")
+    )
 
 
 def _gaps(history: History, end_s: float) -> Iterable[Stretch]:

@@ -12,11 +12,22 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from harness.model import quantity
-from harness.model.inventory import ABSENT, FIELDS, ExpectedNode, is_managed
-from harness.model.timeline import CPU_INFO, GPU_INFO, LABELS, PRESENT, Timeline
+from harness.model.inventory import ABSENT, FIELDS, ExpectedNode, ExpectedStorage, is_managed
+from harness.model.readings import OneOf, fits, values_of
+from harness.model.storage import FIGURES
+from harness.model.timeline import (
+    CPU_INFO,
+    GPU_INFO,
+    LABELS,
+    NODE_CLASSES,
+    PRESENT,
+    STORAGE_FIELDS,
+    STORAGE_PRESENT,
+    Timeline,
+)
 
 if TYPE_CHECKING:
-    from harness.model.reported import Reported, ReportedNode
+    from harness.model.reported import Reported, ReportedNode, ReportedStorage
 
 
 _READABLE = 63  # a label's length: what people use
@@ -26,7 +37,10 @@ _WORDS: Mapping[Any, str] = {ABSENT: "not reported", True: "reported", None: "no
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One value that is not the expected one. `expected`, `reported`: texts; `source`: "" when there is but one."""
+    """One value that is not the expected one. `expected`, `reported`: texts; `source`: "" when there is but one.
+
+    `node`: of a field of cluster storage, the class.
+    """
 
     node: str
     field: str
@@ -37,7 +51,7 @@ class Difference:
 
     def __str__(self) -> str:
         where = f"{self.source}: " if self.source else ""
-        what = f"node {named(self.node)}: {self.field} {self.kind}"
+        what = f"{subject(named(self.node), self.field)} {self.kind}"
         return f"{where}{what}: expected {self.expected}, reported {self.reported}"
 
 
@@ -46,9 +60,16 @@ def named(name: str) -> str:
     return name if len(name) <= _READABLE else f"{name[:24]}…{name[-12:]} ({len(name)} characters)"
 
 
+def subject(name: str, field: str) -> str:
+    """What a key is about, as sentences begin: "node worker-1: cpu.allocated", "class beta3: storage.capacity"."""
+    return f"{'class' if field in STORAGE_FIELDS else 'node'} {name}: {field}"
+
+
 def shown(value: Any) -> str:
     """A value as findings show it: quantities in plain digits, hardware info on one line, ABSENT as "not reported"."""
     match value:
+        case OneOf():
+            text = " or ".join(sorted({shown(item) for item in value.values}, key=lambda text: (len(text), text)))
         case Decimal():
             text = quantity.text(value)
         case Mapping():
@@ -67,10 +88,11 @@ def _item(item: Any) -> str:
 
 def kind_of(field: str, expected: Any, reported: Any) -> str:
     """The class of a difference between two values of one field."""
-    if field == PRESENT:
+    if field in {PRESENT, STORAGE_PRESENT}:
         return "lost" if reported is ABSENT else "ghost"
-    if isinstance(expected, Decimal) and isinstance(reported, Decimal):
-        return "over" if reported > expected else "under"
+    wanted = [value for value in values_of(expected) if isinstance(value, Decimal)]
+    if wanted and isinstance(reported, Decimal):
+        return "over" if reported > min(wanted) else "under"
     return "info"
 
 
@@ -80,6 +102,13 @@ def fields_of(node: ReportedNode) -> Iterator[tuple[str, Any]]:
     yield from ((field, node.values[field]) for field in FIELDS if field in node.values)
     yield CPU_INFO, node.cpu_info
     yield GPU_INFO, node.gpu_info
+    yield NODE_CLASSES, node.storage_classes
+
+
+def fields_of_storage(item: ReportedStorage) -> Iterator[tuple[str, Any]]:
+    """What is reported of a class of cluster storage, likewise."""
+    yield STORAGE_PRESENT, True
+    yield from ((field, item.values[field]) for field in FIGURES if field in item.values)
 
 
 def differences(expected: Mapping[str, ExpectedNode], reported: Reported) -> list[Difference]:
@@ -92,13 +121,31 @@ def differences(expected: Mapping[str, ExpectedNode], reported: Reported) -> lis
             found.append(_difference(name, PRESENT, *values))
             continue
         said = dict(fields_of(have))
-        wanted: dict[str, Any] = {**want.values, CPU_INFO: want.cpu_info, GPU_INFO: want.gpu_info}
-        found += [
-            _difference(name, field, value, said.get(field, ABSENT))
-            for field, value in wanted.items()
-            if value is not None and said.get(field, ABSENT) != value
-        ]
+        infos = {CPU_INFO: want.cpu_info, GPU_INFO: want.gpu_info, NODE_CLASSES: want.storage_classes}
+        found += _differing(name, {**want.values, **infos}, said)
     return found
+
+
+def storage_differences(expected: Mapping[str, ExpectedStorage], reported: Reported) -> list[Difference]:
+    """Everything in which the reported cluster storage is not what is expected, by class."""
+    found: list[Difference] = []
+    for name in sorted(expected.keys() | reported.storage.keys()):
+        want, have = expected.get(name), reported.storage.get(name)
+        if want is None or have is None:
+            if want is None or want.sure:
+                values = (True, ABSENT) if want is not None else (ABSENT, True)
+                found.append(_difference(name, STORAGE_PRESENT, *values))
+            continue
+        found += _differing(name, want.values, dict(fields_of_storage(have)))
+    return found
+
+
+def _differing(name: str, wanted: Mapping[str, Any], said: Mapping[str, Any]) -> list[Difference]:
+    return [
+        _difference(name, field, value, said.get(field, ABSENT))
+        for field, value in wanted.items()
+        if value is not None and not fits(value, said.get(field, ABSENT))
+    ]
 
 
 def disagreement(a: Reported, b: Reported) -> list[Difference]:
@@ -142,7 +189,19 @@ def expected_at(timeline: Timeline, t: float) -> dict[str, ExpectedNode]:
             gpu_info=timeline.at((name, GPU_INFO), t),
             labels=labels if isinstance(labels, Mapping) else {},
             labels_known=isinstance(labels, Mapping),
+            storage_classes=timeline.at((name, NODE_CLASSES), t),
         )
+    return found
+
+
+def expected_storage_at(timeline: Timeline, t: float) -> dict[str, ExpectedStorage]:
+    """What had to be reported of cluster storage at `t`, by class."""
+    found: dict[str, ExpectedStorage] = {}
+    for name in timeline.classes():
+        present = timeline.at((name, STORAGE_PRESENT), t)
+        if present is not ABSENT:
+            values = {field: timeline.at((name, field), t) for field in FIGURES}
+            found[name] = ExpectedStorage(name, values, sure=present is True)
     return found
 
 

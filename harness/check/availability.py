@@ -12,13 +12,15 @@ from harness.check.tracks import SLACK_S
 from harness.check.verdict import Finding, PromiseVerdict, judge
 from harness.check.windows import API, GRPC, MEMBER, OPERATOR, REST, WATCH, Span, merged, touches
 from harness.model.inventory import ABSENT
-from harness.model.timeline import PRESENT
+from harness.model.storage import CLASSES
+from harness.model.timeline import PRESENT, STORAGE_PRESENT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from harness.check.answers import Answer
     from harness.check.tracks import Track
+    from harness.model.timeline import Key
 
 HEALTH, READY = "/metrics/health", "/metrics/ready"
 _OK_STATUS = "200"
@@ -30,10 +32,10 @@ _NO_API_WINDOW = "no fault took the API server away"
 def avail_1(context: Context) -> PromiseVerdict:
     """While the cluster cannot be seen or followed, no healthy answer drops a node that was reported and still must be.
 
-    Judged from the inject of each such fault until RECOVER-1's objective after its heal. A process that has just been
-    started may tell of no nodes until it has told of some, unless the cluster cannot be seen at that moment: then it
-    knows that it does not know. A gap in our own sight of the truth is no excuse here: what was last known counts,
-    unless it turned out after the gap that the node had gone.
+    The same holds for classes of cluster storage. Judged from the inject of each such fault until RECOVER-1's objective
+    after its heal. A process that has just been started may tell of no nodes until it has told of some, unless the
+    cluster cannot be seen at that moment: then it knows that it does not know. A gap in our own sight of the truth is
+    no excuse here: what was last known counts, unless it turned out after the gap that the node had gone.
     """
     spans = context.until_recovered({API, WATCH, MEMBER})
     if not spans:
@@ -54,24 +56,34 @@ def avail_1(context: Context) -> PromiseVerdict:
 def dropped(context: Context, source: str, track: Track, span: Span) -> list[Finding]:
     """One finding for each answer in the span that lacks nodes which the answer before still had, or has none at all.
 
-    Only the moment of the drop is judged. Once a node was rightly dropped, not to see it come back is what blindness
-    means: TRUTH-1 and RECOVER-1 judge how long that lasts.
+    And one for each that lacks classes of cluster storage likewise. Only the moment of the drop is judged. Once a node
+    was rightly dropped, not to see it come back is what blindness means: TRUTH-1 and RECOVER-1 judge how long that is.
     """
     low, high = track.overlapping(*span)
-    missing: dict[int, list[str]] = {}
-    for name in context.timeline.nodes():
-        for run in track.runs.get((name, PRESENT), ()):
+    missing: dict[tuple[int, str], list[str]] = {}
+    keys = [
+        *((name, PRESENT) for name in context.timeline.nodes()),
+        *((name, STORAGE_PRESENT) for name in context.timeline.classes()),
+    ]
+    for name, presence in keys:
+        for run in track.runs.get((name, presence), ()):
             if run.value is not ABSENT or not low <= run.first <= high:
                 continue
-            if _still_starting(context, track, run.first):
+            if _still_starting(context, track, run.first, presence):
                 continue
-            empty = not context.parsed[track.snapshots[run.first]].reported.nodes
-            if (run.first > 0 or empty) and _must_be_there(context, track, name, run.first):
-                missing.setdefault(run.first, []).append(name)
-    return [_dropping(context, source, track, index, names) for index, names in sorted(missing.items())]
+            empty = not _listed(context, track.snapshots[run.first], presence)
+            if (run.first > 0 or empty) and _must_be_there(context, track, (name, presence), run.first):
+                missing.setdefault((run.first, presence), []).append(name)
+    return [_dropping(context, source, track, *where, names) for where, names in sorted(missing.items())]
 
 
-def _still_starting(context: Context, track: Track, index: int) -> bool:
+def _listed(context: Context, snapshot: str, presence: str) -> Collection[str]:
+    """The nodes, or classes, that an inventory lists."""
+    reported = context.parsed[snapshot].reported
+    return reported.nodes if presence == PRESENT else reported.storage
+
+
+def _still_starting(context: Context, track: Track, index: int, presence: str) -> bool:
     """Whether the process has told of no node since it was started, at a moment at which it can see the cluster."""
     t = track.t[index]
     if any(window.inject_s <= t <= window.surely_until_s for window in context.windows.affecting({API})):
@@ -81,29 +93,31 @@ def _still_starting(context: Context, track: Track, index: int) -> bool:
     if start is None:
         return False
     told = (answer for answer in context.answers[track.source] if answer.ok and start <= answer.t0 and answer.t < t)
-    return not any(context.parsed[answer.snapshot].reported.nodes for answer in told)
+    return not any(_listed(context, answer.snapshot, presence) for answer in told)
 
 
-def _must_be_there(context: Context, track: Track, name: str, index: int) -> bool:
+def _must_be_there(context: Context, track: Track, key: Key, index: int) -> bool:
     """Whether the node had to be reported at every moment that the answer may speak of.
 
     That the node was not there yet explains its absence only from a source that has never reported it.
     """
-    begin = track.t0[index] - context.objective("TRUTH-1")
-    if any(run.value is True and run.first < index for run in track.runs.get((name, PRESENT), ())):
-        first = next((t for t, value in context.timeline.changes((name, PRESENT)) if value is not ABSENT), begin)
+    name, presence = key
+    begin = track.t0[index] - context.lag_s(presence)
+    if any(run.value is True and run.first < index for run in track.runs.get(key, ())):
+        first = next((t for t, value in context.timeline.changes(key) if value is True), begin)
         begin = max(begin, first)
-    return not context.timeline.removed_between(name, begin, _known_at(context, track.t[index]))
+    known = _known_at(context, track.t[index], "nodes" if presence == PRESENT else CLASSES)
+    return not context.timeline.removed_between(name, begin, known, presence=presence)
 
 
-def _known_at(context: Context, t: float) -> float:
+def _known_at(context: Context, t: float, resource: str) -> float:
     """When we knew at last which nodes there were at `t`: with the list that ended a gap open then, or soon after.
 
     Nodes fall NotReady right after an outage, when their leases are found expired: that says nothing of the outage.
     """
     begin = math.inf
     for record in context.history.of("gap"):
-        if record["resource"] != "nodes":
+        if record["resource"] != resource:
             continue
         if record["phase"] == "begin":
             begin = float(record["t"])
@@ -116,16 +130,17 @@ def _known_at(context: Context, t: float) -> float:
     return t + SLACK_S
 
 
-def _dropping(context: Context, source: str, track: Track, index: int, names: Sequence[str]) -> Finding:
+def _dropping(context: Context, source: str, track: Track, index: int, presence: str, names: Sequence[str]) -> Finding:
     t = track.t[index]
-    count = len(context.parsed[track.snapshots[index]].reported.nodes)
+    count = len(_listed(context, track.snapshots[index], presence))
+    one, several = ("node", "nodes") if presence == PRESENT else ("class", "classes of storage")
     listed = ", ".join(sorted(names)[:_SHOWN_NODES]) + (", …" if len(names) > _SHOWN_NODES else "")
     return Finding(
         text=(
-            f"{source} answered ok with {count} nodes and without {len(names)} that must be there ({listed}), "
+            f"{source} answered ok with {count} {several} and without {len(names)} that must be there ({listed}), "
             f"{context.windows.when(t)}; expected the last known inventory or an error"
         ),
-        object=f"node {min(names)}" if len(names) == 1 else f"{len(names)} nodes ({listed})",
+        object=f"{one} {min(names)}" if len(names) == 1 else f"{len(names)} {several} ({listed})",
         expected=shown(True),
         reported=shown(ABSENT),
         t_s=t,

@@ -15,7 +15,17 @@ from harness.check.answers import Answer, Parsed, parse_snapshots, read_answers,
 from harness.check.tracks import SLACK_S, Bad, Judged, Track, build_track, compare, samples
 from harness.check.verdict import Finding, PromiseVerdict
 from harness.check.windows import API, OPERATOR, WATCH, Span, Windows, merged, read_windows
-from harness.model.timeline import CPU_INFO, GPU_INFO, KEY_FIELDS, LABELS, Key, Timeline
+from harness.model.timeline import (
+    CPU_INFO,
+    GPU_INFO,
+    KEY_FIELDS,
+    LABELS,
+    NODE_CLASSES,
+    PRESENT,
+    STORAGE_FIELDS,
+    Key,
+    Timeline,
+)
 
 if TYPE_CHECKING:
     from harness.history.reader import History
@@ -67,7 +77,9 @@ class Context:
         """How long a value of this field may lag behind the truth: the objective of the promise that speaks of it."""
         if field_name in {CPU_INFO, GPU_INFO}:
             return self.objective("TRUTH-5")
-        if field_name == "present":
+        if field_name == NODE_CLASSES or field_name in STORAGE_FIELDS:
+            return self.objective("TRUTH-6")
+        if field_name == PRESENT:
             return self.objective("TRUTH-1")
         return self.objective("TRUTH-3" if field_name.endswith(".allocated") else "TRUTH-2")
 
@@ -117,11 +129,15 @@ CHECKERS: dict[str, Checker] = {}
 def _exception(item: Mapping[str, Any], gate_s: float) -> Finding:
     node, name, others = item["node"], item["field"], int(item.get("nodes", 1)) - 1
     more = f" and {others} other nodes" if others else ""
+    # Of cluster storage each class is an exception of its own: "storage.capacity of local-path".
+    what, of_class, _ = name.partition(" of ")
+    of = f"class {node}: {what}" if of_class else f"node {node}{more}: {name}"
     text = (
-        f"node {node}{more}: {name}: expected {item['expected']}, reported {item['reported']}; never true from the "
+        f"{of}: expected {item['expected']}, reported {item['reported']}; never true from the "
         f"operator's start until the gate {float(item['after_s']):.1f} s later, and not judged from then on"
     )
-    return Finding(text, f"node {node}: {name}", str(item["expected"]), str(item["reported"]), gate_s)
+    subject = of if of_class else f"node {node}: {name}"
+    return Finding(text, subject, str(item["expected"]), str(item["reported"]), gate_s)
 
 
 def checker(promise: str) -> Callable[[Checker], Checker]:
@@ -187,5 +203,5 @@ def capped(promise: str, findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return (*ordered[:MAX_FINDINGS], more)
 
 
-JUDGED_FIELDS = tuple(name for name in KEY_FIELDS if name != LABELS)
+JUDGED_FIELDS = (*(name for name in KEY_FIELDS if name != LABELS), *STORAGE_FIELDS)
 """What answers are judged on; labels are on the Node, not in the answers."""

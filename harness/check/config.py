@@ -2,18 +2,22 @@
 
 The history says at each moment what the configuration file said. Of what the sources told of the nodes, this promise
 takes what follows from the configuration: a node that is excluded and reported, one that is excluded no longer and not
-reported, one that vanishes when the file changes or while it is bad. The rest is TRUTH-1's.
+reported, one that vanishes when the file changes or while it is bad. The rest is TRUTH-1's. An operator that is started
+with a bad file may end over it (`check.exits`), and has to say so.
 
 An empty file is neither bad nor the default for certain (the contract does not say), so an operator may do either.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.check.agreement import named
 from harness.check.base import Context, capped, checker
+from harness.check.exits import exit_permitted
+from harness.check.phases import Phase, phases_of
 from harness.check.tracks import SLACK_S
 from harness.check.truth import Episode, finding_of, untrue
 from harness.check.verdict import Finding, PromiseVerdict, judge
@@ -26,24 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from harness.check.tracks import Track
-    from harness.history.reader import History
     from harness.model.timeline import LabelStep
 
 _NO_CHANGE = "the configuration did not change after the gate"
-_MOST_SHOWN = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """What the file said from `begin_s` to `end_s`: `good`, or None with the `trouble`; an empty file is both."""
-
-    begin_s: float
-    end_s: float
-    good: config.Config | None
-    trouble: str = ""
-
-    def __str__(self) -> str:
-        return f"the configuration file is {self.trouble} since {self.begin_s:.2f} s" if self.trouble else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,42 +59,28 @@ def config_1(context: Context) -> PromiseVerdict:
     findings = _of_answers(context, phases, later, objective_s)
     if not any(item["field"] == LABELS for item in context.exceptions):
         findings += [found for effect in effects for found in _of_labels(context, effect, excuses, objective_s)]
-    findings += [_exit(context, gone, later) for gone in context.windows.exits if _due_to(gone.t, later, objective_s)]
+    findings += [
+        _exit(context, gone, later)
+        for gone in context.windows.exits
+        if _due_to(gone.t, later, objective_s) and not exit_permitted(context, gone)
+    ]
+    starts = _bad_starts(context, later)
+    findings += _silent_starts(context, starts, objective_s)
     silent, unsaid = _of_log(context, bad, excuses, objective_s)
     applied = [took for effect in effects for took in _applied(context, effect)]
     labelled = [took for effect in effects for took in (_labelled(context, effect),) if took is not None]
     return judge(
         "CONFIG-1",
-        examined=len(applied) + len(labelled) + sum(_answers(context, phase) for phase in bad),
-        unit="effects of changes, and answers while it was bad",
+        examined=len(applied) + len(labelled) + len(starts) + sum(_answers(context, phase) for phase in bad),
+        unit="effects of changes, and starts and answers while it was bad",
         findings=capped("CONFIG-1", [*findings, *silent]),
         measured={
             **({"applied_s": max(applied)} if applied else {}),
             **({"labels_s": max(labelled)} if labelled else {}),
             **({"bad": float(len(bad)), "unsaid": float(unsaid)} if bad else {}),
+            **({"bad_starts": float(len(starts))} if starts else {}),
         },
     )
-
-
-def phases_of(history: History, end_s: float) -> list[Phase]:
-    """What the file said, one phase for each record of it."""
-    records = list(history.of("config"))
-    if not records:
-        return []
-    ends = [*(float(record["t"]) for record in records[1:]), end_s]
-    return [_phase(record["body"], float(record["t"]), end) for record, end in zip(records, ends, strict=True)]
-
-
-def _phase(body: Any, begin_s: float, end_s: float) -> Phase:
-    if config.is_empty(body):
-        return Phase(begin_s, end_s, config.DEFAULT, "empty")
-    if body == {"raw": None}:
-        return Phase(begin_s, end_s, None, "not there")
-    try:
-        return Phase(begin_s, end_s, config.parse(body))
-    except config.ConfigError as exc:
-        raw = isinstance(body, dict) and "raw" in body
-        return Phase(begin_s, end_s, None, "bad (no YAML)" if raw else f"bad ({str(exc)[:_MOST_SHOWN]})")
 
 
 def _bad(phases: Sequence[Phase], objective_s: float) -> list[Phase]:
@@ -180,6 +155,41 @@ def _exit(context: Context, gone: SelfExit, phases: Sequence[Phase]) -> Finding:
         reported="it exited",
         t_s=gone.t,
     )
+
+
+def _bad_starts(context: Context, phases: Sequence[Phase]) -> list[float]:
+    """When a process was started whose configuration file was bad, or gone, at that moment."""
+    bad = [(phase.begin_s, phase.end_s) for phase in phases if phase.good is None]
+    return [start for start in context.windows.starts if any(begin <= start < end for begin, end in bad)]
+
+
+def _silent_starts(context: Context, starts: Iterable[float], objective_s: float) -> list[Finding]:
+    """A finding for each process that was started with a bad file and wrote nothing at all up to its end, or in time.
+
+    What it wrote may be told a moment later; a process that we ended before its time is no finding.
+    """
+    log = list(context.history.of("log"))
+    own = {gone.t for gone in context.windows.exits}
+    ends = sorted(float(record["t"]) for record in context.history.of("process") if record["event"] == "exited")
+    found: list[Finding] = []
+    for start in starts:
+        end = next((t for t in ends if t >= start), math.inf)
+        if not log or (end not in own and min(end, context.end_s) < start + objective_s):
+            continue
+        until = min(end, start + objective_s) + SLACK_S
+        if any(record["lines"] for record in log if start <= float(record["t"]) <= until):
+            continue
+        found.append(
+            Finding(
+                text=f"the operator was started while its configuration file was bad, and logged nothing at all "
+                f"{context.windows.when(until)}, objective {objective_s:g} s",
+                object="operator log",
+                expected="a word about the bad configuration",
+                reported="nothing",
+                t_s=until,
+            )
+        )
+    return found
 
 
 def _applied(context: Context, effect: Effect) -> list[float]:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.check import availability, config, footprint, freshness, labels, process, recovery, replicas, shape, truth
+from harness.check import (
+    availability,
+    config,
+    footprint,
+    freshness,
+    labels,
+    process,
+    recovery,
+    replicas,
+    shape,
+    storage,
+    truth,
+)
 from harness.check.assumption import ASSUMPTIONS, gate_failure
 from harness.check.base import CHECKERS, JUDGED_FIELDS, Context, build_context
 from harness.check.verdict import PASS, UNKNOWN, PromiseVerdict, Verdict, judge, worst
@@ -16,7 +28,7 @@ if TYPE_CHECKING:
     from harness.history.reader import History
 
 # Importing a module of checkers registers what it judges.
-CHECKER_MODULES = (availability, config, footprint, labels, process, recovery, replicas, shape, truth)
+CHECKER_MODULES = (availability, config, footprint, labels, process, recovery, replicas, shape, storage, truth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +55,7 @@ PROMISES: Mapping[str, Promise] = {
         Promise("TRUTH-3", "allocated equals what the non-terminal pods on the node request", 5),
         Promise("TRUTH-4", "allocated is never negative, and deleting a pod never raises it"),
         Promise("TRUTH-5", "CPU and GPU info equal what the node's hardware answers", 10),
-        Promise("TRUTH-6", "storage equals StorageClasses, PersistentVolumes and pools", 10, judged=False),
+        Promise("TRUTH-6", "storage equals StorageClasses, PersistentVolumes and pools", 10),
         Promise("LABEL-1", "managed labels equal the wanted set, foreign labels are never touched", 10),
         Promise("AVAIL-1", "what is unknown is not reported as empty"),
         # The API timeout of the contract's part A, flag --api-timeout.

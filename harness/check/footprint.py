@@ -49,6 +49,12 @@ BUSY_TIMES = 1.5
 0.3; a quiet operator that is asked twenty times a second takes less than a tenth. What it took before the harm, with
 the same questions, is added 1.5 times over: a machine that is busier by now makes the same work take longer."""
 
+STARVED_WANTS = 0.9
+STARVED_CORES = 0.1
+STARVED_TIMES = 5.0
+"""On a machine with more to do than that, a loop is told by what it asks for: it runs or waits to run all of the time,
+and what it gets is still many times what the operator took before the harm. Who merely is slow is neither."""
+
 BUSY_AT_ONCE_CORES = 0.8
 SMALL_CLUSTER = 10
 """Without a time before the harm to compare with, only a small cluster and nearly a whole core say anything."""
@@ -177,9 +183,15 @@ def _busy(context: Context, samples: _Samples) -> tuple[list[Finding], list[str]
     before = _before(context, samples)
     limit = _busy_limit(context, before)
     measured = {"quiet_cores": _share(used)} | ({} if before is None else {"cores_before_harm": before})
+    wanted = ""
     if min(pieces) < limit:
-        return [], [], measured
-    compared = "" if before is None else f"; before the harm it was {before:.2f}"
+        if before is None or _wanted(used) < STARVED_WANTS:
+            return [], [], measured
+        limit = STARVED_CORES + STARVED_TIMES * before * _more(context)
+        if min(pieces) < limit:
+            return [], [], measured
+        wanted = f", and waited for the processor all the rest of the time (it wanted {_wanted(used):.2f} cores)"
+    compared = ("" if before is None else f"; before the harm it was {before:.2f}") + wanted
     text = (
         f"the operator used {min(pieces):.2f} to {max(pieces):.2f} cores for {_length_s(used):.1f} s on end while "
         f"nothing was harmed and nothing was done, {context.windows.when(begin_s)}; quiet is less than {limit:.2f}"
@@ -207,6 +219,14 @@ def _share(samples: Sequence[Record]) -> float:
     return float(samples[-1]["cpu_s"] - samples[0]["cpu_s"]) / took_s if took_s else 0.0
 
 
+def _wanted(samples: Sequence[Record]) -> float:
+    """The share of the time in which the process ran or waited to run, counted for each thread; 0: nobody knows."""
+    first, last = samples[0], samples[-1]
+    if first.get("waited_s") is None or last.get("waited_s") is None:
+        return 0.0
+    return _share(samples) + float(last["waited_s"] - first["waited_s"]) / _length_s(samples)
+
+
 def _before(context: Context, samples: _Samples) -> float | None:
     """What the operator used between the gate and the first harm; None when that was no time at all."""
     first_s = quiet.first_harm_s(context)
@@ -215,12 +235,16 @@ def _before(context: Context, samples: _Samples) -> float | None:
 
 
 def _busy_limit(context: Context, before: float | None) -> float:
-    nodes = quiet.nodes_at(context.timeline, context.end_s)
     if before is None:
+        nodes = quiet.nodes_at(context.timeline, context.end_s)
         return BUSY_AT_ONCE_CORES if nodes <= SMALL_CLUSTER else math.inf
-    # Answers are as long as there are nodes.
-    more = max(1.0, nodes / max(1, quiet.nodes_at(context.timeline, context.gate_s)))
-    return BUSY_CORES + BUSY_TIMES * before * more
+    return BUSY_CORES + BUSY_TIMES * before * _more(context)
+
+
+def _more(context: Context) -> float:
+    """How many times the nodes of the beginning there are: answers are as long as that."""
+    nodes = quiet.nodes_at(context.timeline, context.end_s)
+    return max(1.0, nodes / max(1, quiet.nodes_at(context.timeline, context.gate_s)))
 
 
 # -- growth --------------------------------------------------------------------------------------------------------

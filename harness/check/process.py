@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from harness.check.base import Context, capped, checker
+from harness.check.exits import exit_permitted
 from harness.check.verdict import Finding, PromiseVerdict, judge
-from harness.check.windows import GRPC, REST, SelfExit
+
+if TYPE_CHECKING:
+    from harness.check.windows import SelfExit
 
 
 @checker("SURVIVE-1")
 def survive_1(context: Context) -> PromiseVerdict:
-    """The process never ends by itself, save where RECOVER-3 lets it: a port is taken and it is supervised."""
+    """The process never ends by itself, save where the contract lets it and it is supervised (`check.exits`)."""
     records = list(context.history.of("process"))
     answers = sum(1 for listed in context.answers.values() for answer in listed if answer.answered)
     findings = [_finding(context, gone) for gone in context.windows.exits if not exit_permitted(context, gone)]
@@ -28,14 +33,6 @@ def _measured(context: Context) -> dict[str, float]:
     """How often the process ended; a restart by the liveness script is the deployment's doing, and no finding here."""
     exits, restarts = float(len(context.windows.exits)), float(len(context.windows.restarts))
     return {"self_exits": exits, "liveness_restarts": restarts} if restarts else {"self_exits": exits}
-
-
-def exit_permitted(context: Context, gone: SelfExit) -> bool:
-    """Whether RECOVER-3 permits this exit: one of its ports was taken, and a supervisor restarts it."""
-    if not context.supervised:
-        return False
-    grace_s = context.objective("RECOVER-3")
-    return any(begin <= gone.t <= end for begin, end in context.windows.spans({REST, GRPC}, grace_s=grace_s))
 
 
 def _finding(context: Context, gone: SelfExit) -> Finding:

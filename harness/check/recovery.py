@@ -12,9 +12,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.check import restarts
-from harness.check.agreement import Difference, differences, expected_at
+from harness.check.agreement import (
+    Difference,
+    differences,
+    expected_at,
+    expected_storage_at,
+    storage_differences,
+    subject,
+)
 from harness.check.base import JUDGED_FIELDS, Context, capped, checker
-from harness.check.process import exit_permitted
+from harness.check.exits import exit_permitted
 from harness.check.tracks import SLACK_S
 from harness.check.verdict import Finding, PromiseVerdict, judge
 from harness.check.windows import DISCOVERY, GRPC, REST, FaultWindow
@@ -255,7 +262,7 @@ def _never(context: Context, recovery: Recovery, fields: Sequence[str]) -> list[
         findings += [
             Finding(
                 text=f"not recovered {after}: {source}: {difference}",
-                object=f"node {difference.node}: {difference.field}",
+                object=subject(difference.node, difference.field),
                 expected=difference.expected,
                 reported=difference.reported,
                 t_s=recovery.until_s,
@@ -284,6 +291,7 @@ def _left_at(context: Context, source: str, t: float, fields: Collection[str]) -
         return []
     reported = context.parsed[track.snapshots[last]].reported
     found = differences(expected_at(context.timeline, track.t[last]), reported)
+    found += storage_differences(expected_storage_at(context.timeline, track.t[last]), reported)
     return [difference for difference in found if difference.field in fields]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.check.agreement import kind_of, named, shown
+from harness.check.agreement import kind_of, named, shown, subject
 from harness.check.availability import dropped
 from harness.check.base import JUDGED_FIELDS, Context, capped, checker
 from harness.check.tracks import WRONG
@@ -61,10 +61,10 @@ def _finding(context: Context, source: str, track: Track, bad: Bad) -> Finding:
     expected = context.timeline.at(bad.key, t)
     return Finding(
         text=(
-            f"{source}: node {named(name)}: {field} {kind_of(field, expected, bad.value)}: expected {shown(expected)}, "
-            f"reported {shown(bad.value)}, which never was true, {context.windows.when(t)}"
+            f"{source}: {subject(named(name), field)} {kind_of(field, expected, bad.value)}: "
+            f"expected {shown(expected)}, reported {shown(bad.value)}, which never was true, {context.windows.when(t)}"
         ),
-        object=f"node {named(name)}: {field}",
+        object=subject(named(name), field),
         expected=shown(expected),
         reported=shown(bad.value),
         t_s=t,

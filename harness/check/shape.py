@@ -6,7 +6,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 from harness.check import stream
-from harness.check.agreement import shown
+from harness.check.agreement import shown, subject
 from harness.check.answers import SOURCES
 from harness.check.base import Context, capped, checker
 from harness.check.verdict import Finding, PromiseVerdict, judge
@@ -150,9 +150,9 @@ def _stretches(runs: Sequence[Run], told: Run, *, until: float, track: Track) ->
 
 def _finding(context: Context, one: str, other: str, key: Key, run: Run, span: Span, right: Track) -> Finding:
     said = next((item.value for item in reversed(right.runs[key]) if right.t[item.first] <= span[0]), None)
-    node, field = key
+    of = subject(*key)
     text = (
-        f"node {node}: {field}: {one} says {shown(run.value)}, {other} says {shown(said)}, "
+        f"{of}: {one} says {shown(run.value)}, {other} says {shown(said)}, "
         f"{context.windows.when(span[0])}, for {span[1] - span[0]:.2f} s"
     )
-    return Finding(text, f"node {node}: {field}", f"{shown(run.value)} ({one})", f"{shown(said)} ({other})", span[0])
+    return Finding(text, of, f"{shown(run.value)} ({one})", f"{shown(said)} ({other})", span[0])

@@ -5,13 +5,16 @@ Comparing runs with the steps of the timeline, instead of each answer with each 
 number of changes, not the number of answers.
 
 An answer to a request sent at `t0` and received at `t` is fresh for a key when its value was true at any moment of
-[t0 - lag, t + SLACK_S]. Otherwise it is `stale` (it was true before), `missing` (no hardware info, or no node, where
-there is something to tell: not known yet, so a matter of time as well), or `wrong` (it never was true).
+[t0 - lag, t + SLACK_S]. Otherwise it is `stale` (it was true before), `missing` (no hardware info, no storage classes
+or no node, where there is something to tell: not known yet, so a matter of time as well), or `wrong` (it never was
+true).
 
 What is fresh is good in any case. What is not is left unjudged when the ground truth was not watched at some moment of
 that span (a gap), when it could not be known, or, for all fields but "present", when the node did not have to be
 reported at some moment of it: while a node goes and comes back, its pods go and come one by one. A value that persists
-beyond is judged.
+beyond is judged. All of this holds for classes of cluster storage as for nodes, and for their "storage.present".
+
+Where the contract leaves open which of several values is meant, each of them is true.
 """
 
 from __future__ import annotations
@@ -21,16 +24,17 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.check.agreement import fields_of
+from harness.check.agreement import fields_of, fields_of_storage
 from harness.check.answers import Answer, Parsed
 from harness.check.windows import Span, merged
 from harness.model.inventory import ABSENT
-from harness.model.timeline import CPU_INFO, GPU_INFO, PRESENT, Key, Timeline
+from harness.model.readings import values_of
+from harness.model.timeline import CPU_INFO, GPU_INFO, NODE_CLASSES, PRESENT, STORAGE_PRESENT, Key, Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from harness.model.reported import ReportedNode
+    from harness.model.reported import Reported
 
 # Our own watch of the API server may deliver a change later than the operator's does: events are timed when they reach
 # us, and the harness shares its cores with the cluster. A value counts as true this long before we saw it become true.
@@ -43,7 +47,8 @@ STREAM_SAMPLE_S = 0.5
 _JUST_BEFORE_S = 1e-6
 
 STALE, WRONG, MISSING = "stale", "wrong", "missing"
-_INFOS = frozenset({CPU_INFO, GPU_INFO})
+_LEARNED = frozenset({CPU_INFO, GPU_INFO, NODE_CLASSES})
+_PRESENCE = frozenset({PRESENT, STORAGE_PRESENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,7 @@ def build_track(source: str, answers: Sequence[Answer], parsed: Mapping[str, Par
         t0[index] = min(t0[index], t0[index + 1])
     hi = [_until(timeline.gaps, at + SLACK_S) for at in t]
     snapshots = [answer.snapshot for answer in usable]
-    return Track(source, t0, t, hi, snapshots, _runs(snapshots, parsed, timeline.nodes()))
+    return Track(source, t0, t, hi, snapshots, _runs(snapshots, parsed, timeline))
 
 
 def _until(gaps: Sequence[Span], t: float) -> float:
@@ -125,46 +130,60 @@ def _until(gaps: Sequence[Span], t: float) -> float:
     return t
 
 
-def _runs(snapshots: Sequence[str], parsed: Mapping[str, Parsed], names: Sequence[str]) -> dict[Key, list[Run]]:
+Thing = tuple[str, str]
+"""What an inventory lists: a node or a class, as the key of its presence."""
+
+
+def _runs(snapshots: Sequence[str], parsed: Mapping[str, Parsed], timeline: Timeline) -> dict[Key, list[Run]]:
     if not snapshots:
         return {}
-    listed = {snapshot: parsed[snapshot].reported.nodes for snapshot in dict.fromkeys(snapshots)}
-    writer = _RunWriter(set(names).union(*listed.values()))
-    before: Mapping[str, ReportedNode] = {}
+    listed = {snapshot: dict(_things(parsed[snapshot].reported)) for snapshot in dict.fromkeys(snapshots)}
+    known = {*((name, PRESENT) for name in timeline.nodes()), *((name, STORAGE_PRESENT) for name in timeline.classes())}
+    writer = _RunWriter(known.union(*listed.values()))
+    before: Mapping[Thing, Any] = {}
     for index, snapshot in enumerate(snapshots):
         if index and snapshot == snapshots[index - 1]:
             continue
-        nodes = listed[snapshot]
-        for name in before.keys() - nodes.keys():
-            writer.gone(before[name], index)
-        for name, node in nodes.items():
-            if before.get(name) is not node:
-                writer.said(before.get(name), node, index)
-        before = nodes
+        things = listed[snapshot]
+        for thing in before.keys() - things.keys():
+            writer.gone(thing, _said_of(thing, before[thing]), index)
+        for thing, item in things.items():
+            old = before.get(thing)
+            if old is not item:
+                writer.said(thing, {} if old is None else _said_of(thing, old), _said_of(thing, item), index)
+        before = things
     return writer.finish(len(snapshots))
 
 
+def _things(reported: Reported) -> Iterator[tuple[Thing, Any]]:
+    yield from (((name, PRESENT), node) for name, node in reported.nodes.items())
+    yield from (((name, STORAGE_PRESENT), item) for name, item in reported.storage.items())
+
+
+def _said_of(thing: Thing, item: Any) -> dict[str, Any]:
+    return dict(fields_of(item) if thing[1] == PRESENT else fields_of_storage(item))
+
+
 class _RunWriter:
-    """Opens and closes runs while walking over the answers of one source. Every node begins as not reported."""
+    """Opens and closes runs while walking over the answers of one source. Everything begins as not reported."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, things: Iterable[Thing]) -> None:
         self._runs: dict[Key, list[Run]] = {}
-        self._open: dict[Key, tuple[Any, int]] = {(name, PRESENT): (ABSENT, 0) for name in sorted(names)}
+        self._open: dict[Key, tuple[Any, int]] = dict.fromkeys(sorted(things), (ABSENT, 0))
 
-    def gone(self, node: ReportedNode, index: int) -> None:
-        """From answer `index` on the node is not reported."""
-        for field, _value in fields_of(node):
-            self._close((node.name, field), index)
-        self._open[node.name, PRESENT] = (ABSENT, index)
+    def gone(self, thing: Thing, before: Iterable[str], index: int) -> None:
+        """From answer `index` on the thing, of which these fields were reported, is not reported."""
+        for field in before:
+            self._close((thing[0], field), index)
+        self._open[thing] = (ABSENT, index)
 
-    def said(self, before: ReportedNode | None, node: ReportedNode, index: int) -> None:
-        """From answer `index` on the node is reported like this."""
-        said = dict(fields_of(node))
-        for field in dict(fields_of(before)) if before is not None else ():
+    def said(self, thing: Thing, before: Iterable[str], said: Mapping[str, Any], index: int) -> None:
+        """From answer `index` on the thing, of which the fields `before` were reported, is reported like this."""
+        for field in before:
             if field not in said:
-                self._close((node.name, field), index)
+                self._close((thing[0], field), index)
         for field, value in said.items():
-            key = (node.name, field)
+            key = (thing[0], field)
             if key in self._open:
                 if self._open[key][0] == value:
                     continue
@@ -216,10 +235,11 @@ def _true_times(timeline: Timeline, key: Key) -> _TrueTimes:
         end = steps[number + 1][0] if number + 1 < len(steps) else math.inf
         if value is None:
             unknown.append((begin, end))
-        elif value is ABSENT and key[1] != PRESENT:
+        elif value is ABSENT and key[1] not in _PRESENCE:
             absent.append((begin, end))
         else:
-            spans.setdefault(value, []).append((begin, end))
+            for one in values_of(value):
+                spans.setdefault(one, []).append((begin, end))
     return _TrueTimes({value: merged(found) for value, found in spans.items()}, unknown, absent)
 
 
@@ -247,7 +267,7 @@ def compare(track: Track, timeline: Timeline, key: Key, *, lag_s: float) -> Judg
 
 
 def _kind(key: Key, value: Any, last_true: float | None) -> str:
-    if value is ABSENT or (key[1] in _INFOS and value == ()):
+    if value is ABSENT or (key[1] in _LEARNED and value == ()):
         return MISSING
     return WRONG if last_true is None else STALE
 

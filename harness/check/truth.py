@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from harness.check.agreement import kind_of, named, shown
+from harness.check.agreement import kind_of, named, shown, subject
 from harness.check.base import Context, capped, checker
 from harness.check.tracks import MISSING, WRONG, Bad, Run, Track, excused_indices, without_indices
 from harness.check.verdict import Finding, PromiseVerdict, judge
@@ -166,16 +166,16 @@ def _across_sources(episodes: Sequence[Episode]) -> list[Episode]:
 
 def finding_of(context: Context, episode: Episode, lag_s: float) -> Finding:
     """An episode as a finding."""
-    node, field = episode.key
+    name, field = episode.key
     bad = episode.first
     expected = context.timeline.at(episode.key, episode.begin_s)
     text = (
-        f"node {named(node)}: {field} {kind_of(field, expected, bad.value)}: expected {shown(expected)}, reported "
+        f"{subject(named(name), field)} {kind_of(field, expected, bad.value)}: expected {shown(expected)}, reported "
         f"{shown(bad.value)} by {', '.join(episode.sources)}, {context.windows.when(episode.begin_s)}; "
         f"{_past(context, episode, lag_s)}; untrue for {episode.end_s - episode.begin_s:.2f} s, "
         f"in {episode.answers} answers"
     )
-    return Finding(text, f"node {node}: {field}", shown(expected), shown(bad.value), episode.begin_s)
+    return Finding(text, subject(*episode.key), shown(expected), shown(bad.value), episode.begin_s)
 
 
 def _past(context: Context, episode: Episode, lag_s: float) -> str:

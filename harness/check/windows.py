@@ -22,6 +22,10 @@ WATCH = "watch"
 MEMBER = "member"
 DISCOVERY, REGISTRY = "discovery", "registry"
 LABELLING = "labelling"
+POOLS = "pools"
+
+_SHOWN = 4
+"""Lines of a process's last words that fit into a finding; of a traceback its end, which says what was wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +186,8 @@ def _last_words(detail: Any) -> str:
     """The last words of a process, on one line: from where it began to die (`harness.process.child.last_words`)."""
     lines = detail if isinstance(detail, list) else str(detail or "").splitlines()
     said = [str(line).strip() for line in lines if str(line).strip()]
-    return " | ".join(said[:4])
+    shown = [said[0], said[-1]] if len(said) > _SHOWN and said[0].startswith("Traceback") else said[:_SHOWN]
+    return " | ".join(shown)
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:

@@ -18,7 +18,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, PlatformError
+from harness.fault.port import BOTH, possible
+from harness.process.cell import planned
 from harness.toolchain import DEFAULT_KUBERNETES, cache_root, outlook
 from harness.toolchain.build import find_go
 from harness.toolchain.machine import architecture
@@ -90,6 +92,8 @@ def examine(kubernetes: str = DEFAULT_KUBERNETES) -> tuple[Check, ...]:
         _memory(),
         _cores(),
         _loopback(),
+        _ipv6(),
+        _memory_groups(),
         _docker(),
     ]
     try:
@@ -208,6 +212,22 @@ def _loopback() -> Check:
                 return Check("loopback", OK, f"listened on and connected to 127.0.0.1:{port}")
     except OSError as exc:
         return Check("loopback", FAIL, f"127.0.0.1 cannot be used: {exc}")
+
+
+def _ipv6() -> Check:
+    """Some faults take ports of IPv6."""
+    if possible(BOTH):
+        return Check("IPv6", OK, "a socket can listen on both families at once")
+    return Check("IPv6", WARN, "no socket can listen on IPv6: scenarios that take ports of it are UNKNOWN")
+
+
+def _memory_groups() -> Check:
+    """One fault limits the operator's memory as a container's limit does."""
+    try:
+        group = planned("doctor")
+    except PlatformError as exc:
+        return Check("memory limits", WARN, f"{exc.what}: chaos/memory-limited is UNKNOWN; {exc.hint}")
+    return Check("memory limits", OK, f"control groups can be made in {group.path.parent}")
 
 
 def _docker() -> Check:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.run import suite_root
+from harness.cli.place import suite_root
 from harness.run.described import describe, scenarios_of
 
 if TYPE_CHECKING:

@@ -7,10 +7,16 @@ import sys
 import click
 
 from harness.cli.bench import bench
+from harness.cli.bundle import bundle
 from harness.cli.cluster import cluster
+from harness.cli.conformance import conformance
 from harness.cli.doctor import doctor
 from harness.cli.faults import faults
+from harness.cli.gate import gate_command
+from harness.cli.rejudge import rejudge_command
+from harness.cli.replay import replay
 from harness.cli.run import run
+from harness.cli.scoreboard import scoreboard_command
 from harness.cli.sweep import sweep
 from harness.cli.toolchain import toolchain
 from harness.errors import HarnessError
@@ -25,7 +31,10 @@ def cli() -> None:
     """Chaos and conformance harness for Kubernetes inventory operators."""
 
 
-for command in (run, faults, cluster, bench, toolchain, doctor, sweep):
+for command in (
+    run, conformance, rejudge_command, replay, gate_command, bundle, scoreboard_command, faults, cluster, bench,
+    toolchain, doctor, sweep,
+):  # fmt: skip
     cli.add_command(command)
 
 

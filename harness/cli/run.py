@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -14,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import psutil
 from rich.console import Console
 
 from harness import seed as seeds
 from harness.bundle import DATASTORE_VARIABLE, SUMMARY_FILE, SUMMARY_TEXT_FILE
+from harness.cli.bundle import pack_all
+from harness.cli.place import make_out, suite_environment, suite_root, usual_workers
 from harness.cli.progress import Board
 from harness.cli.toolchain import bring
 from harness.cluster import datastore as datastores
@@ -39,10 +37,6 @@ ALL_PASS, A_FAIL, AN_UNKNOWN, CANNOT_RUN, INTERRUPTED = 0, 1, 2, 3, 130
 _PYTEST_INTERRUPTED, _PYTEST_NO_TESTS = 2, 5
 _END_DEADLINE_S = 30.0
 LOG_FILE = "pytest.log"
-_STACK_BYTES = 1 << 30
-"""One control plane with its operator and its test process takes about 650 MiB."""
-
-_WORKERS_MOST = 8
 
 
 @click.command()
@@ -109,6 +103,8 @@ _WORKERS_MOST = 8
     metavar="SCALE",
     help=f"The supervisor's waits as a share of a kubelet's [{DEFAULT_SCALE:g}].",
 )
+@click.option("--audit", is_flag=True, help="Let API servers write an audit log into each bundle.")
+@click.option("--archive", is_flag=True, help="Also write each bundle as one .tar.zst file.")
 @click.option("--kubernetes", default=DEFAULT_KUBERNETES, show_default=True, help="Version of the control plane.")
 def run(
     *,
@@ -125,6 +121,8 @@ def run(
     supervised: bool,
     liveness: bool,
     backoff_scale: float | None,
+    audit: bool,
+    archive: bool,
     kubernetes: str,
 ) -> int:
     """Run scenarios on a real control plane and judge the operator's promises.
@@ -139,70 +137,55 @@ def run(
     suite = suite_root()
     console = Console()
     directory = make_out(out)
+    (directory / LOG_FILE).touch()
     tools = bring(kubernetes, also=optional_parts(stores))
     if spec.sha256:
         console.print(f"looking at the operator {spec.name} (sha256 {spec.sha256[:12]}…)")
         preflight(spec, tools)
-    arguments = [
-        sys.executable, "-m", "pytest", str(suite / "scenarios"), f"--rootdir={suite}", "-c", str(suite / "tox.ini"),
-        "-q", "-n", str(workers or usual_workers()), "--dist=worksteal", f"--operator={operator}", f"--seed={number}",
-        f"--out={directory}",
-        f"--kubernetes={kubernetes}", f"--names={naming.word}", "-p", "no:cacheprovider",
+    arguments = pytest_arguments(
+        suite, operator, number, directory, kubernetes, workers=workers, expression=expression, marks=marks,
+        defect=defect, more=(f"--names={naming.word}", *supervision.options(), *(["--audit"] if audit else [])),
+    )  # fmt: skip
+    status = follow(arguments, suite, directory, console, datastore)
+    code = conclude(status, directory, json_file, console)
+    if archive:
+        for path in pack_all([directory]):
+            console.print(f"packed {path}", markup=False, highlight=False, soft_wrap=True)
+    return code
+
+
+def pytest_arguments(
+    suite: Path,
+    operator: str,
+    seed: int,
+    out: Path,
+    kubernetes: str,
+    *,
+    workers: int | None = None,
+    parts: tuple[str, ...] = (),
+    expression: str = "",
+    marks: str = "",
+    defect: str | None = None,
+    more: tuple[str, ...] = (),
+) -> list[str]:
+    """The command line of a campaign. `parts`: the directories of scenarios/ that are run; without any, all of them."""
+    places = [suite / "scenarios" / part for part in parts] or [suite / "scenarios"]
+    return [
+        sys.executable, "-m", "pytest", *map(str, places), f"--rootdir={suite}", "-c", str(suite / "tox.ini"),
+        "-q", "-n", str(workers or usual_workers()), "--dist=worksteal", f"--operator={operator}", f"--seed={seed}",
+        f"--out={out}", f"--kubernetes={kubernetes}", "-p", "no:cacheprovider",
         *(["-k", expression] if expression else []),
         *(["-m", marks] if marks else []),
         *([f"--defect={defect}"] if defect else []),
-        *supervision.options(),
+        *more,
     ]  # fmt: skip
-    status = _follow(arguments, suite, directory, console, datastore)
-    return _conclude(status, directory, json_file, console)
 
 
-def usual_workers() -> int:
-    """How many scenarios run at a time unless told otherwise: one waits about half of its time."""
-    room = psutil.virtual_memory().available // _STACK_BYTES
-    return max(1, min(2 * len(os.sched_getaffinity(0)), room, _WORKERS_MOST))
-
-
-def suite_root() -> Path:
-    """Where scenarios, fixtures and conftest.py are: the current checkout, the harness's own, or the installed copy."""
-    package = Path(__file__).resolve().parents[1]
-    for candidate in (Path.cwd(), package.parent, package / "_suite"):
-        if (
-            (candidate / "conftest.py").is_file()
-            and (candidate / "scenarios").is_dir()
-            and (candidate / "fixtures").is_dir()
-        ):
-            return candidate
-    raise PlatformError(
-        "the scenario suite is not installed", hint="install the whole distribution, or run from a checkout"
-    )
-
-
-def make_out(given: Path | None) -> Path:
-    """The campaign's directory; raises UsageError or PlatformError when it cannot be used."""
-    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
-    path = (given or Path("reports") / "out" / f"{stamp}-{secrets.token_hex(2)}").resolve()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        if any(path.iterdir()):
-            raise UsageError(
-                f"--out {given}: the directory is not empty", hint="give a new one; nothing is overwritten"
-            )
-        (path / LOG_FILE).touch()
-    except OSError as exc:
-        raise PlatformError(
-            f"cannot write to {path}: {exc.strerror}", hint="choose a writable --out directory"
-        ) from exc
-    return path
-
-
-def _follow(arguments: list[str], suite: Path, out: Path, console: Console, datastore: str) -> int:
+def follow(arguments: list[str], suite: Path, out: Path, console: Console, datastore: str) -> int:
     """Run pytest and show its progress until it ends; an interrupt is handed on, and its end awaited."""
-    environment = {**os.environ, "FORCE_COLOR": "1"} if console.is_terminal else dict(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(
-        filter(None, [str(Path(__file__).resolve().parents[2]), environment.get("PYTHONPATH", "")])
-    )
-    environment[DATASTORE_VARIABLE] = datastore
+    environment = {**suite_environment(), DATASTORE_VARIABLE: datastore}
+    if console.is_terminal:
+        environment["FORCE_COLOR"] = "1"
     with (out / LOG_FILE).open("wb") as log:
         child = subprocess.Popen(
             command(arguments), cwd=suite, stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True
@@ -243,9 +226,9 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-def _conclude(status: int, out: Path, json_file: Path | None, console: Console) -> int:
+def conclude(status: int, out: Path, json_file: Path | None, console: Console) -> int:
     """Print what the campaign wrote, copy its summary, and turn both into the exit code."""
-    summary = _summary(out)
+    summary = read_summary(out)
     if summary is None or not (summary["scenarios"] or summary.get("errors")):
         log = (out / LOG_FILE).read_text(encoding="utf-8", errors="replace")
         if status == _PYTEST_NO_TESTS:
@@ -269,7 +252,8 @@ def _conclude(status: int, out: Path, json_file: Path | None, console: Console) 
     return exit_code(status, summary)
 
 
-def _summary(out: Path) -> dict[str, Any] | None:
+def read_summary(out: Path) -> dict[str, Any] | None:
+    """The summary of a campaign; None where it wrote none. Raises PlatformError when it cannot be read."""
     try:
         body: dict[str, Any] = json.loads((out / SUMMARY_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -10,21 +10,26 @@ from harness.errors import PlatformError
 
 @click.command()
 def sweep() -> None:
-    """Remove what dead runs left: processes, directories, databases, containers. Live runs are never touched."""
+    """Remove what dead runs left: processes, directories, control groups, databases, containers.
+
+    Live runs are never touched.
+    """
     swept = everything.sweep()
     runs, boxes = swept.runs, swept.boxes
     for pid, name in runs.processes:
         click.echo(f"ended process {pid} ({name})")
     for name in swept.databases:
         click.echo(f"removed {name}")
+    for name in swept.groups:
+        click.echo(f"removed control group {name}")
     for path in runs.directories:
         click.echo(f"removed {path}")
     for name in boxes.removed:
         click.echo(f"removed container {name}")
     for path, why in swept.kept:
         raise PlatformError(
-            f"the database that a dead run made could not be removed: {why}",
-            hint=f"sweep again when its server answers; to give it up, remove {path}",
+            f"what a dead run made could not be removed: {why}",
+            hint=f"sweep again when that is over (a server that does not answer); to give it up, remove {path}",
         )
     if boxes.kept:
         told = "; ".join(f"{name}: {why}" for name, why in boxes.kept)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.cluster.apirules import ApiRule
+    from harness.cluster.cephtools import CephTools
     from harness.cluster.client import KubeClient
     from harness.cluster.datastore import Datastore
     from harness.cluster.relay import Rule
@@ -128,8 +129,10 @@ class Cluster(Protocol):
         """Node -> what its discovery API answers from now on (None: it refuses)."""
         ...
 
-    async def set_discovery(self, node: str, mode: str, *, delay_s: float = 0.0) -> None:
-        """How the discovery API of a node ("*": of all) behaves: answer, or one of `egress.FAULTY`."""
+    async def set_discovery(
+        self, node: str, mode: str, *, delay_s: float = 0.0, others: Mapping[str, Any] | None = None
+    ) -> None:
+        """How the discovery API of a node ("*": of all) behaves: answer, UNSETTLED with `others`, or any of FAULTY."""
         ...
 
     async def set_registry(
@@ -140,6 +143,11 @@ class Cluster(Protocol):
 
     async def discovery_stats(self) -> Mapping[str, Any]:
         """{"served": {node: answers}, "registry": answers, …}: evidence that the operator asked (`sidecar`)."""
+        ...
+
+    @property
+    def ceph(self) -> CephTools:
+        """The tools of the Ceph clusters, of which there may be none: what they tell, and whether they misbehave."""
         ...
 
     def take_port(self) -> int:

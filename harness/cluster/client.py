@@ -18,7 +18,7 @@ import aiohttp
 from harness.errors import ApiError, ApiUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.cluster.pki import KeyPair
@@ -27,6 +27,11 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 REQUEST_TIMEOUT_S = 10.0
 _MAX_LINE = 2**24  # one watch event; objects may be 1.5 MiB and more in etcd, far more as JSON with escapes
+
+
+_EXEC_PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+_STDOUT, _STDERR, _STATUS = 1, 2, 3
+"""The first byte of a message says which stream it is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,36 @@ class KubeClient:
         except ApiError as exc:
             if exc.status != 404:
                 raise
+
+    async def execute(
+        self, namespace: str, pod: str, container: str, command: Sequence[str], *, timeout_s: float = REQUEST_TIMEOUT_S
+    ) -> str:
+        """What a command in a container prints, through the API server's exec.
+
+        Raises ApiError when it ends with another code than 0.
+        """
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
+        query = [("container", container), ("stdout", "true"), ("stderr", "true"), *(("command", c) for c in command)]
+        said: dict[int, bytearray] = {channel: bytearray() for channel in (_STDOUT, _STDERR, _STATUS)}
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._open.ws_connect(
+                    self.server + path, params=query, protocols=_EXEC_PROTOCOLS, max_msg_size=_MAX_LINE
+                ) as socket,
+            ):
+                async for message in socket:
+                    if message.type is aiohttp.WSMsgType.BINARY and message.data and message.data[0] in said:
+                        said[message.data[0]] += message.data[1:]
+            status = json.loads(bytes(said[_STATUS]))
+        except aiohttp.WSServerHandshakeError as exc:
+            raise ApiError(f"EXEC {path}: {exc.status} {exc.message}", status=exc.status) from exc
+        except (aiohttp.ClientError, TimeoutError, ConnectionError, json.JSONDecodeError) as exc:
+            raise _unavailable("EXEC", path, exc) from exc
+        if status.get("status") != "Success":
+            words = bytes(said[_STDERR]).decode(errors="replace").strip()
+            raise ApiError(f"EXEC {path}: {status.get('message', '')}: {words}", status=int(status.get("code") or 500))
+        return bytes(said[_STDOUT]).decode(errors="replace")
 
     async def watch(self, path: str, *, resource_version: str, idle_s: float) -> AsyncGenerator[WatchEvent, None]:
         """The events after `resource_version`, until the server closes the watch (then the iteration ends).

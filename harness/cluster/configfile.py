@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from harness.errors import FaultError
 
 if TYPE_CHECKING:
@@ -31,21 +33,53 @@ _DATA, _NEW_DATA = "..data", "..data_tmp"
 
 
 @dataclass(frozen=True, slots=True)
+class Without:
+    """Nodes, by regular expressions of their names, that do not have these storage classes."""
+
+    exclude: tuple[str, ...]
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """The configuration that an operator is started with.
 
     `exclude`: regular expressions of the names of nodes that are left out; `volume`: whether the file is in a ConfigMap
-    volume.
+    volume; `storage`: the storage classes that it names; `without`: which nodes do not have which of them; `inline`:
+    whether there is no file, but its text on the command line.
     """
 
     exclude: tuple[str, ...] = ()
     volume: bool = False
+    storage: tuple[str, ...] = ()
+    without: tuple[Without, ...] = ()
+    inline: bool = False
+
+    def text(self) -> str:
+        """The whole file."""
+        rules = [
+            {"node_filter": pattern, "classes": list(item.classes)} for item in self.without for pattern in item.exclude
+        ]
+        return text(self.exclude, storage=self.storage, rules=json.dumps(rules))
 
 
-def text(exclude: Iterable[str], *, rules: str = "[]") -> str:
-    """A whole file that excludes these nodes; `rules`: what stands at `exclude.node_storage`."""
+def text(exclude: Iterable[str], *, storage: Iterable[str] = (), rules: str = "[]") -> str:
+    """A whole file that excludes these nodes.
+
+    `storage`: the classes that it names; `rules`: what stands at `exclude.node_storage`.
+    """
     nodes = "".join(f"\n    - {json.dumps(item)}" for item in exclude) or " []"
-    return f"version: v1\ncluster_storage: []\nexclude:\n  nodes:{nodes}\n  node_storage: {rules}\n"
+    classes = json.dumps(list(storage))
+    return f"version: v1\ncluster_storage: {classes}\nexclude:\n  nodes:{nodes}\n  node_storage: {rules}\n"
+
+
+def changed(content: str, *, exclude: Iterable[str], storage: Iterable[str] | None = None) -> str:
+    """The same file with other nodes excluded and, unless None, other storage classes; what is no file is made one."""
+    body = yaml.safe_load(content)
+    body = body if isinstance(body, dict) else {}
+    named = body.get("cluster_storage") or () if storage is None else storage
+    rules = (body.get("exclude") or {}).get("node_storage") or []
+    return text(exclude, storage=named, rules=json.dumps(rules))
 
 
 def cut_off(whole: str) -> str:

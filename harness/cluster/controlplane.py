@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from harness.cluster import audit
 from harness.cluster.part import Part
 from harness.cluster.pki import Authority, KeyPair, kubeconfig, write_private
 from harness.cluster.probe import http_ok
@@ -68,6 +69,7 @@ class ApiServer(Part):
     keys: Credentials
     env: dict[str, str]
     name: str = "kube-apiserver"
+    audited: bool = False
     _child: Child | None = None
 
     @property
@@ -98,6 +100,7 @@ class ApiServer(Part):
             f"--egress-selector-config-file={self.directory / 'egress.yaml'}",
             # The endpoint of the `kubernetes` service would be 127.0.0.1, which is not valid there; nobody uses it.
             "--endpoint-reconciler-type=none",
+            *(audit.flags(self.directory, self.name) if self.audited else ()),
         ]
 
     def write_egress_selector(self) -> None:

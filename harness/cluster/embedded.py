@@ -23,8 +23,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from harness.cluster import access, apiproxy
+from harness.cluster import access, apiproxy, audit
 from harness.cluster.base import POD_NAMESPACE
+from harness.cluster.cephtools import CephTools
 from harness.cluster.client import KubeClient
 from harness.cluster.concurrent import all_of
 from harness.cluster.control import ControlSocket
@@ -37,8 +38,8 @@ from harness.cluster.relay import ANY, LINKS_FILE, PASS, SOCKET, Link, Rule, des
 from harness.cluster.server import Server
 from harness.cluster.shape import Shape
 from harness.cluster.tokens import LONG_S, TokenFile
-from harness.errors import ClusterError
-from harness.process import rundir
+from harness.errors import ClusterError, PlatformError
+from harness.process import cell, rundir
 from harness.process.child import Child, require_running, start
 from harness.process.ports import Ports
 from harness.wait import Progress, until
@@ -118,7 +119,7 @@ class EmbeddedCluster:
             alone = shape.servers == 1
             endpoints = datastore.endpoints(None if alone else number)
             name = "kube-apiserver" if alone else f"kube-apiserver-{number + 1}"
-            api = ApiServer(toolchain, directory, ports.take(), endpoints, keys, env, name)
+            api = ApiServer(toolchain, directory, ports.take(), endpoints, keys, env, name, shape.audited)
             member = datastore.members[number] if not alone and isinstance(datastore, EtcdStore) else None
             servers.append(Server(f"server-{number + 1}", api, member, KubeClient(api.url, ca=ca, pair=keys.admin)))
         links = [*datastore.links]
@@ -156,8 +157,10 @@ class EmbeddedCluster:
             links=tuple(links),
         )
 
-    async def _launch(self, began: float) -> None:
+    async def _launch(self, began: float) -> None:  # noqa: C901 - one step after the other
         self.api_server.write_egress_selector()
+        if self.shape.audited:
+            audit.write_policy(self.directory)
         if self.links:
             (self.directory / LINKS_FILE).write_text(describe(self.links), encoding="utf-8")
             self._children["relay"] = self._start_helper("relay")
@@ -175,6 +178,9 @@ class EmbeddedCluster:
         kwok = Kwok(
             self.toolchain, self.directory, own, self.keys, self.env, self.shape.large, self.shape.status_period_s
         )
+        if self.shape.ceph:
+            self.ceph.install()
+            kwok.env, kwok.more = self.ceph.env(self.env), self.ceph.documents()
         for client in {id(client): client for client in (self.client, *self.watchers)}.values():
             await client.__aenter__()
         if self._relay is not None:
@@ -194,6 +200,8 @@ class EmbeddedCluster:
             self._controllers_at_work(),
             self._answers(self._sidecar, "sidecar"),
         )
+        if self.shape.ceph:
+            await self._sidecar.command(do="kubelet", port=kwok_port)
         if self.shape.by_token:
             file, key = self.directory / _TOKEN_FILE, self.keys.service_accounts.key
             uid = await access.account(self.client)
@@ -328,9 +336,11 @@ class EmbeddedCluster:
         """Node -> what its discovery API answers from now on (None: it refuses)."""
         await self._helper.command(do="hardware-many", body=dict(bodies))
 
-    async def set_discovery(self, node: str, mode: str, *, delay_s: float = 0.0) -> None:
+    async def set_discovery(
+        self, node: str, mode: str, *, delay_s: float = 0.0, others: Mapping[str, Any] | None = None
+    ) -> None:
         """How the discovery API of a node ("*": of all) behaves."""
-        await self._helper.command(do="behaviour", node=node, mode=mode, delay_s=delay_s)
+        await self._helper.command(do="behaviour", node=node, mode=mode, delay_s=delay_s, others=others)
 
     async def set_registry(
         self, body: Any | None = None, *, mode: str = "answer", delay_s: float | None = None
@@ -353,6 +363,11 @@ class EmbeddedCluster:
             )
         self._token.write(life_s=life_s)
 
+    @property
+    def ceph(self) -> CephTools:
+        """The tools of the Ceph clusters."""
+        return CephTools(self.directory, self.shape.ceph)
+
     def take_port(self) -> int:
         """A loopback port reserved for the life of the cluster."""
         return self.ports.take()
@@ -368,6 +383,8 @@ class EmbeddedCluster:
         if keep_logs is not None:
             with contextlib.suppress(OSError):
                 shutil.copytree(self.directory / "log", keep_logs, dirs_exist_ok=True)
+        with contextlib.suppress(PlatformError):  # a control group that a fault could not remove, and that is in use
+            cell.remove_left(self.directory)
         self.run_dir.remove()
         self.ports.release()
 

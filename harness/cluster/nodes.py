@@ -42,7 +42,7 @@ STILL = "harness.invalid/still"
 
 @dataclass(slots=True)
 class Kwok:
-    """The kwok process of one cluster."""
+    """The kwok process of one cluster. `more`: further documents of its configuration, as YAML."""
 
     toolchain: Toolchain
     directory: Path
@@ -52,6 +52,7 @@ class Kwok:
     large: bool = False
     status_period_s: float = 2.0
     name: str = "kwok"
+    more: str = ""
 
     def launch(self, port: int) -> Child:
         """Start it without waiting; it waits for the API server by itself (a few seconds)."""
@@ -60,7 +61,7 @@ class Kwok:
             user="kwok",
         )  # fmt: skip
         period = 60.0 if self.large else self.status_period_s
-        stages = write_private(self.directory / "stages.yaml", documents(status_period_s=period).encode())
+        stages = write_private(self.directory / "stages.yaml", (documents(status_period_s=period) + self.more).encode())
         arguments = [
             str(self.toolchain.path("kwok")),
             f"--kubeconfig={config}",

@@ -17,7 +17,9 @@ class Shape:
     the operator is given the first server's address instead of the service's. `relayed`: there is a relay before the
     datastore, for faults on the way to it; `quota_bytes`: etcd's size limit, 0 for its own. `proxied`: the operator is
     given the address of the API proxy, which stands before whatever it would be given otherwise. `by_token`: the
-    operator shows the token of a service account, which it finds in a file, instead of a certificate.
+    operator shows the token of a service account, which it finds in a file, instead of a certificate. `ceph`: the
+    namespaces of Ceph clusters, in whose tools pods the command `ceph` can be run. `audited`: each API server writes an
+    audit log (`harness.cluster.audit`).
     """
 
     large: bool = False
@@ -30,6 +32,8 @@ class Shape:
     quota_bytes: int = 0
     proxied: bool = False
     by_token: bool = False
+    ceph: tuple[str, ...] = ()
+    audited: bool = False
 
     def __post_init__(self) -> None:
         if self.servers not in {1, 3} or (self.servers == 3 and self.datastore.kind != "etcd3"):

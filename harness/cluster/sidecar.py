@@ -5,8 +5,9 @@ waits five seconds. `python -m harness.cluster.sidecar DIRECTORY` listens on `eg
 directory and on the given loopback port for the registry; it ends when its parent does (death shim).
 
 Commands are one JSON object a line, answered by one: {"do": "hardware", "node": N, "body": {…} | null}, {"do":
-"hardware-many", "body": {node: {…}}}, {"do": "behaviour", "node": N | "*", "mode": …, "delay_s": …}, {"do":
-"registry", "body": {…}, "mode": answer | one of REGISTRY_FAULTY, "delay_s": …}, {"do": "stats"}, {"do": "ping"}.
+"hardware-many", "body": {node: {…}}}, {"do": "behaviour", "node": N | "*", "mode": …, "delay_s": …, "others": {node:
+{…}}}, {"do": "registry", "body": {…}, "mode": answer | one of REGISTRY_FAULTY, "delay_s": …}, {"do": "kubelet", "port":
+N}, {"do": "stats"}, {"do": "ping"}.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
 SERVES_NOTHING = "harness.invalid/serves-nothing"
 """An annotation: this pod is no discovery pod, whatever its name is, and nothing listens in it."""
 
-REGISTRY_FAULTY = ("error", "hang", "redirect", "wrong", "empty")
+REGISTRY_FAULTY = ("error", "hang", "redirect", "wrong", "empty", "cut")
 """The modes of a registry that misbehaves; none of them says anything about GPUs.
 
 `error` is a 500; `redirect` a 302 to itself, for ever; `wrong` a JSON object that is no registry, with status 200, as
-gateways write it; `empty` 200 without a body.
+gateways write it; `empty` 200 without a body; `cut` a connection that is reset without an answer.
 """
 
 _NO_REGISTRY = {"error": {"code": 429, "message": "too many requests"}}
@@ -117,6 +118,9 @@ class Registry:
                 return web.json_response(_NO_REGISTRY)
             case "empty":
                 return web.Response(body=b"", content_type="application/json")
+            case "cut" if request.transport is not None:
+                request.transport.abort()  # what is returned below reaches nobody
+                return web.Response(status=500)
         await interval(self.delay_s)
         return web.json_response(self.body)
 
@@ -136,15 +140,18 @@ class Sidecar:
             case "hardware-many":
                 self._hardware(body["body"])
             case "behaviour":
-                self.egress.behaviour[body["node"]] = Behaviour(body["mode"], float(body.get("delay_s", 0.0)))
-                self.egress.drop()
+                behaviour = Behaviour(body["mode"], float(body.get("delay_s", 0.0)), body.get("others") or {})
+                self.egress.behave(body["node"], behaviour)
             case "registry":
                 self.registry.change(body)
+            case "kubelet":
+                self.egress.kubelet = int(body["port"])
             case "stats":
                 return {
                     "ok": True,
                     "served": self.egress.served,
                     "misbehaved": self.egress.misbehaved,
+                    "turns": self.egress.turns,
                     "behaviour": {node: b.mode for node, b in self.egress.behaviour.items() if b.mode != "answer"},
                     "registry": self.registry.served,
                     "registry_now": self.registry.counts(),

@@ -1,4 +1,4 @@
-"""Everything that dead runs left: processes, directories, databases on somebody's server, containers."""
+"""Everything that dead runs left: processes, directories, control groups, databases on a server, containers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.cluster import containers, sqlmade
 from harness.errors import HarnessError
-from harness.process import rundir
+from harness.process import cell, rundir
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,32 +16,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep removed, and what it could not: `kept` has (the run's directory, why) for databases."""
+    """What a sweep removed, and what it could not: `kept` has (the run's directory, why) for databases and groups."""
 
     runs: rundir.Swept
     boxes: containers.Swept
     databases: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     kept: tuple[tuple[Path, str], ...] = ()
 
 
 @dataclass(slots=True)
-class _Databases:
-    removed: list[str] = field(default_factory=list)
+class _Outside:
+    """What lies outside of the directories of dead runs."""
+
+    databases: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
     kept: list[tuple[Path, str]] = field(default_factory=list)
 
     def remove(self, directory: Path) -> bool:
-        """Whether the directory can go: its file is all that tells where a database is."""
+        """Whether the directory can go: its files are all that tells where a database, or a group, is."""
         try:
+            group = cell.remove_left(directory)
+            self.groups += [group] if group else []
             made = asyncio.run(sqlmade.remove(directory))
         except HarnessError as exc:
             self.kept.append((directory, exc.what))
             return False
-        self.removed += [made] if made else []
+        self.databases += [made] if made else []
         return True
 
 
 def sweep(parent: Path | None = None) -> Swept:
     """Remove what dead runs left behind; live runs are never touched. Not to be called where an event loop runs."""
-    databases = _Databases()
-    runs = rundir.sweep(parent, first=databases.remove)
-    return Swept(runs, containers.sweep(), tuple(databases.removed), tuple(databases.kept))
+    outside = _Outside()
+    runs = rundir.sweep(parent, first=outside.remove)
+    return Swept(
+        runs, containers.sweep(), tuple(outside.databases), kept=tuple(outside.kept), groups=tuple(outside.groups)
+    )

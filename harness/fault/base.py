@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from harness.cluster.base import Cluster
     from harness.cluster.configfile import ConfigFile
     from harness.cluster.hardware import NodeProfile
+    from harness.process.cell import Cell
+    from harness.process.child import Child
 
 State = dict[str, Any]
 """What `prepare` found: JSON data, enough to heal from."""
@@ -36,6 +38,7 @@ NODE = "node"  # the truth itself changes: no excuse for anything
 DISCOVERY = "discovery"  # hardware cannot be read
 REGISTRY = "registry"  # the registry cannot be read
 LABELLING = "labelling"  # node labels cannot be written
+POOLS = "pools"  # a Ceph cluster's pools cannot be asked for
 
 BITE_DEADLINE_S = 25.0
 """How long evidence may take: a silent node is seen NotReady only after the node monitor's grace period."""
@@ -96,6 +99,14 @@ class OperatorControl(Protocol):
         """SIGTERM it and wait for its end."""
         ...
 
+    def start_another(self, rest_port: int, grpc_port: int) -> Child:
+        """Start it once more beside itself, on these ports; whoever asks for that has to end it."""
+        ...
+
+    def confine(self, cell: Cell | None) -> None:
+        """Put every process that is started from now on into the cell; None: into none."""
+        ...
+
 
 class Held(Protocol):
     """What a fault keeps open."""
@@ -151,6 +162,10 @@ class World(Protocol):
 
     async def set_registry(self, body: Any) -> None:
         """Change the registry's content, and the ground truth's record of it."""
+        ...
+
+    async def set_pools(self, namespace: str, body: Any) -> None:
+        """Change what the tools of a Ceph cluster tell of its pools, and the ground truth's record of it."""
         ...
 
     @property

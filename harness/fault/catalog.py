@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from harness.cluster.apicalls import VERBS
+from harness.cluster.cephtools import TOOLS_FAULTY
 from harness.cluster.configfile import WAYS
 from harness.cluster.datastore import ETCD, ETCD3, SERVED
 from harness.cluster.egress import FAULTY
@@ -15,7 +16,7 @@ from harness.errors import UsageError
 from harness.fault.access import ApiGarbage, ApiHangs, ApiRefuses, ApiResets, ApiSlow, ApiTruncates
 from harness.fault.apiserver import ApiServerHung, ApiServerKilled, CertificateReplaced
 from harness.fault.clients import DEAF, DRIP, HalfOpenStreams, HugeHeaders, IdleConnections, SlowClients
-from harness.fault.config import BROKEN, ConfigBroken, ConfigChanged, ConfigDeleted
+from harness.fault.config import BROKEN, ConfigBadAtStart, ConfigBroken, ConfigChanged, ConfigDeleted
 from harness.fault.datastore import (
     Compacted,
     DatastoreSlowed,
@@ -23,7 +24,7 @@ from harness.fault.datastore import (
     LeaderLost,
     SpaceExhausted,
 )
-from harness.fault.discovery import DiscoveryBroken
+from harness.fault.discovery import DiscoveryBroken, DiscoveryUnsettled
 from harness.fault.discoverypod import DiscoveryPodDeleted, DiscoveryPodEnds, DiscoveryPodPending
 from harness.fault.ending import OperatorCrashLoops, OperatorInterrupted, OperatorTerminated
 from harness.fault.host import FilesLimited, OperatorPaused, ProcessorStarved
@@ -37,18 +38,29 @@ from harness.fault.member import (
     MemberSlowed,
     QuorumLost,
 )
+from harness.fault.memory import MemoryLimited
 from harness.fault.node import AllocatableChanged, NodeCordoned, NodeDeleted, NodeReplaced, NodeSilent, NodesJoin
 from harness.fault.nodepods import EFFECTS, NodeDrained, NodeTainted
-from harness.fault.nodeset import NodeEmptyStatus, NodeNeverReady, NodesDeleted
+from harness.fault.nodeset import NodeEmptyStatus, NodeNeverReady, NodeRenamed, NodesDeleted
 from harness.fault.nodestate import FLAPPING, ClockAhead, ExtendedResourceRemoved, NodeFlaps, NodeNotReady
-from harness.fault.operator import DeletionMissed, OperatorKilled, PortTaken, RegistryEarly
+from harness.fault.operator import DeletionMissed, OperatorKilled, RegistryEarly
 from harness.fault.policy import DENIED, AdmissionDenies, NamespaceRecreated, QuotaExhausted, ServiceAccountMissing
+from harness.fault.port import FAMILIES, PORTS, PortTaken
 from harness.fault.registry import RegistryBroken, RegistryChanged, RegistryFlaps
+from harness.fault.rejected import REASONS, DiscoveryPodRejected
 from harness.fault.rights import RESOURCES, RightsRevoked
 from harness.fault.rights import VERBS as RIGHTS
+from harness.fault.second import SecondOperator
 from harness.fault.server import ServerKilled, ServerPaused
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
 from harness.fault.starved import OperatorStarved
+from harness.fault.storage import (
+    CephToolsBroken,
+    PoolFilled,
+    StorageClassDeleted,
+    StorageClassUnlabelled,
+    VolumeDeleted,
+)
 from harness.fault.strangers import ForeignPod, LeftoverPods
 from harness.fault.timetravel import ListsFromThePast, VersionExpired, WatchesFromThePast
 from harness.fault.together import Together, parts
@@ -73,10 +85,11 @@ KINDS: Mapping[str, type[Any]] = {
     kind.kind: kind
     for kind in (
         ApiServerKilled, ApiServerHung, CertificateReplaced, NodeSilent, NodeCordoned, NodeDeleted, NodeReplaced,
-        NodeNotReady, NodeFlaps, NodeTainted, NodeDrained, NodesDeleted, NodeNeverReady, NodeEmptyStatus,
+        NodeNotReady, NodeFlaps, NodeTainted, NodeDrained, NodesDeleted, NodeNeverReady, NodeEmptyStatus, NodeRenamed,
         AllocatableChanged, ExtendedResourceRemoved, ClockAhead,
         NodesJoin, OperatorKilled, DeletionMissed, PortTaken, RegistryEarly, DiscoveryPodDeleted, DiscoveryBroken,
-        DiscoveryPodEnds, DiscoveryPodPending, ForeignPod, LeftoverPods, RegistryChanged, RegistryBroken, RegistryFlaps,
+        DiscoveryPodEnds, DiscoveryPodPending, DiscoveryPodRejected, DiscoveryUnsettled, SecondOperator, ForeignPod,
+        LeftoverPods, RegistryChanged, RegistryBroken, RegistryFlaps,
         DatastoreStopped, DatastoreSlowed, LeaderLost, SpaceExhausted, Compacted, ConnectionsExhausted, SqlReadOnly,
         LeaderMoved, MemberKilled, MemberPaused, MemberPartitioned, MemberSlowed, MemberReplaced, QuorumLost,
         ServerKilled, ServerPaused, Together,
@@ -85,9 +98,12 @@ KINDS: Mapping[str, type[Any]] = {
         WatchBookmarksOnly, WatchDelayed, WatchReorders, ListsFromThePast, WatchesFromThePast, VersionExpired,
         TokenExpired,
         OperatorPaused, OperatorTerminated, OperatorInterrupted, OperatorCrashLoops, FilesLimited, ProcessorStarved,
+        MemoryLimited,
         SlowClients, IdleConnections, HalfOpenStreams, HugeHeaders,
         RightsRevoked, AdmissionDenies, QuotaExhausted, ServiceAccountMissing, NamespaceRecreated, OperatorStarved,
+        ConfigChanged, ConfigBroken, ConfigDeleted, ConfigBadAtStart,
         ConfigChanged, ConfigBroken, ConfigDeleted,
+        StorageClassDeleted, StorageClassUnlabelled, VolumeDeleted, PoolFilled, CephToolsBroken,
     )
 }  # fmt: skip
 
@@ -95,6 +111,7 @@ _ANY_VERB = {"verb": ("", *VERBS)}
 
 WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "discovery-broken": {"mode": FAULTY},
+    "discovery-pod-rejected": {"reason": tuple(REASONS)},
     "discovery-pod-ends": {"how": ("evicted", "failed", "oom-killed")},
     "registry-broken": {"mode": REGISTRY_FAULTY},
     "member-killed": {"role": ROLES},
@@ -106,13 +123,15 @@ WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "node-flaps": {"what": FLAPPING},
     "node-tainted": {"effect": EFFECTS},
     **dict.fromkeys(("api-refuses", "api-resets", "api-hangs", "api-slow", "api-truncates", "api-garbage"), _ANY_VERB),
-    "port-taken": {"port": ("rest", "grpc"), "restart": ("kill", "interrupt"), "family": ("ipv4", "both")},
+    "port-taken": {"port": PORTS, "restart": ("kill", "interrupt"), "family": tuple(FAMILIES)},
     "slow-clients": {"how": (DRIP, DEAF)},
     "rights-revoked": {"verb": ("", *RIGHTS), "resource": ("", *RESOURCES)},
     "admission-denies": {"what": DENIED},
     "config-changed": {"how": WAYS},
     "config-broken": {"what": tuple(BROKEN), "how": WAYS},
     "config-deleted": {"how": WAYS},
+    "config-bad-at-start": {"what": tuple(what for what in BROKEN if what != "empty"), "how": WAYS},
+    "ceph-tools-broken": {"mode": TOOLS_FAULTY},
 }
 """The parameters that are one of a few words, by kind of fault."""
 
@@ -147,11 +166,18 @@ BY_TOKEN = frozenset({"token-expired"})
 OF_SERVERS = frozenset({"server-killed", "server-paused"})
 """The faults that need several servers, by kind."""
 
-OF_SUPERVISED = frozenset({"port-taken", "operator-crash-loops"})
+OF_SUPERVISED = frozenset({"port-taken", "operator-crash-loops", "memory-limited", "config-bad-at-start"})
 """The faults that need an operator that is started again when it ends, by kind."""
 
-OF_CONFIGURED = frozenset({"config-changed", "config-broken", "config-deleted"})
+OF_CONFIGURED = frozenset({"config-changed", "config-broken", "config-deleted", "config-bad-at-start"})
 """The faults that need an operator with a configuration file, by kind."""
+
+OF_MEMORY_GROUPS = frozenset({"memory-limited"})
+"""The faults that need a machine on which we can make a control group for memory, by kind."""
+OF_STORAGE = frozenset(
+    {"storage-class-deleted", "storage-class-unlabelled", "volume-deleted", "pool-filled", "ceph-tools-broken"}
+)
+"""The faults that need a cluster with storage, by kind."""
 
 LONGEST_S = 600.0
 """No fault lasts longer: a run must end."""
@@ -170,6 +196,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "count": (1, 5000),
     "size_kib": (1, 65536),
     "kills": (2, 6),
+    "gib": (1, 1 << 20),
     "alive_s": (0.0, 10.0),
     "share": (0.05, 0.9),
     "status": (400, 599),

@@ -31,11 +31,13 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "deadline_s": (0.1, LONGEST_WAIT_S),
 }
 _LEAST_STEPS = {"sequence": 1, "parallel": 2, "stagger": 2}
-_EVERYWHERE = frozenset({"discovery-broken", "discovery-pod-pending"})
+_EVERYWHERE = frozenset({
+    "discovery-broken", "discovery-unsettled", "discovery-pod-pending", "discovery-pod-rejected"
+})  # fmt: skip
 """The kinds whose `node` may be "*", for every node."""
 
-_NEWCOMERS = frozenset({"node-never-ready", "node-empty-status"})
-"""The kinds whose `node` is the name of one that is not there yet."""
+_NEWCOMERS = {"node-never-ready": "node", "node-empty-status": "node", "node-renamed": "becomes"}
+"""The parameter that names a node which is not there yet, by kind."""
 
 
 def to_json(step: Step) -> dict[str, Any]:
@@ -139,15 +141,16 @@ def check_all(steps: tuple[Step, ...], *, pause_s: float, nodes: Collection[str]
         if isinstance(trigger, TrafficDone) and not traffic:
             raise UsageError(f"{trigger.kind} never fires: there is no traffic", hint="traffic=Churn(…)")
     known = {*nodes, *(name for fault in simple(*steps) for name, _profile in getattr(fault, "nodes", ()))}
-    newcomers = {getattr(fault, "node", "") for fault in simple(*steps) if fault.kind in _NEWCOMERS}
-    named = [(fault.kind, getattr(fault, "node", None)) for fault in simple(*steps) if fault.kind not in _NEWCOMERS]
+    newcomers = {getattr(fault, _NEWCOMERS[fault.kind]) for fault in simple(*steps) if fault.kind in _NEWCOMERS}
+    targets = [fault for fault in simple(*steps) if _NEWCOMERS.get(fault.kind) != "node"]
+    named = [(fault.kind, getattr(fault, "node", None)) for fault in targets]
     for kind, node in [*named, *((trigger.kind, getattr(trigger, "node", None)) for trigger in triggers(*steps))]:
         if node is None or node in known | newcomers or (node == "*" and kind in _EVERYWHERE):
             continue
         hint = f"the scenario has {', '.join(sorted(known)[:5]) or 'none'}"
         raise UsageError(f"{kind}: no node is called {node!r}", hint=hint)
     if there := sorted(newcomers & known):
-        raise UsageError(f"node {there[0]!r} is to join, and is there already", hint="another name in node=")
+        raise UsageError(f"node {there[0]!r} is to join, and is there already", hint="another name for it")
 
 
 def _check_apart(step: Step) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from harness.cluster.configfile import RENAME, cut_off, text
-from harness.errors import FaultError
+from harness.cluster.configfile import RENAME, changed, cut_off, text
+from harness.errors import FaultError, WaitTimeoutError
 from harness.fault.base import (
     BITE_DEADLINE_S,
     NODE,
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.cluster.configfile import ConfigFile
+
+_STAYS_S = 3.0
+"""Who has not ended by then goes on in spite of a bad file: that is known to be possible, and evidence as well."""
 
 _NOWHERE = '[{node_filter: ".*", classes: [nowhere]}]'
 
@@ -67,12 +70,14 @@ class _FileChanged:
 class ConfigChanged(_FileChanged):
     """The configuration file excludes the nodes that `exclude` matches, for `for_s` seconds, and then those of before.
 
-    `how` is one of `configfile.WAYS`. `for_good`: it stays changed. `restart_operator`: the operator is killed before
-    the change and started after it; that excuses lateness up to RECOVER-1's objective after the heal, so a change back
-    that is to be judged is a fault of its own.
+    `storage`: the storage classes that it names meanwhile; None: those of before. `how` is one of `configfile.WAYS`.
+    `for_good`: it stays changed. `restart_operator`: the operator is killed before the change and started after it;
+    that excuses lateness up to RECOVER-1's objective after the heal, so a change back that is to be judged is a fault
+    of its own.
     """
 
     exclude: tuple[str, ...] = ()
+    storage: tuple[str, ...] | None = None
     how: str = RENAME
     for_s: float = 8.0
     for_good: bool = False
@@ -86,7 +91,9 @@ class ConfigChanged(_FileChanged):
 
     async def prepare(self, world: World) -> State:
         """What the file says now, what it is to say, and what it says in the end."""
-        return _planned(world, text(self.exclude), for_good=self.for_good)
+        before = _file(world).read()
+        wanted = changed(before or "", exclude=self.exclude, storage=self.storage)
+        return _planned(world, wanted, for_good=self.for_good)
 
     async def inject(self, world: World, state: State) -> None:
         """Change the file; with a restart, while the operator is dead."""
@@ -146,6 +153,59 @@ class ConfigDeleted(_FileChanged):
     async def inject(self, world: World, state: State) -> None:
         """Remove it."""
         await _put(world, state["text"], self.how)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigBadAtStart(_FileChanged):
+    """The operator is started anew while its configuration file is bad, which it is for `for_s` seconds.
+
+    It has no last good configuration to keep. By the contract (part A, "Process") it exits non-zero and says why; its
+    supervisor starts it again, and again, until the file is good. One that stays must not tell what no file has said.
+    `what` is one of `BROKEN`, but not the empty one, of which nobody knows whether it is bad.
+    """
+
+    what: str = "wrong-type"
+    how: str = RENAME
+    for_s: float = 5.0
+    kind: ClassVar[str] = "config-bad-at-start"
+    affects: ClassVar[tuple[str, ...]] = (OPERATOR,)
+
+    async def prepare(self, world: World) -> State:
+        """What the file says now, and what it is to say."""
+        if not world.operator.supervised:
+            raise FaultError(
+                "config-bad-at-start needs a supervised operator", hint="give the scenario supervised=True"
+            )
+        return _planned(world, BROKEN[self.what])
+
+    async def inject(self, world: World, state: State) -> None:
+        """Change the file while the operator is dead, and start it."""
+        await world.operator.kill(again=False)
+        await _put(world, state["text"], self.how)
+        await start_operator(world, state)
+        state["pid"] = world.operator.pid
+
+    async def bitten(self, world: World, state: State) -> str:
+        """The operator has been started while its file is bad."""
+        said = await _reads(world, state["text"])
+        if "pid" not in state:
+            raise FaultError("the operator was not started with the bad file")
+
+        async def ended(progress: Progress) -> bool | None:
+            progress.last = "it runs"
+            return world.operator.pid != state["pid"] or None
+
+        then = "has ended"
+        try:
+            await until("the operator to end over its configuration", ended, deadline_s=_STAYS_S)
+        except WaitTimeoutError:
+            then = f"was still there {_STAYS_S:g} s later"
+        return f"{said}; the operator was started with it, and {then}"
+
+    async def heal(self, world: World, state: State) -> None:
+        """Give the file what it said before, in the same way; start the operator where it was left dead."""
+        await _put(world, state["after"], self.how)
+        await start_if_left_dead(world, state)
 
 
 def _planned(world: World, content: str | None, *, for_good: bool = False) -> State:

@@ -39,7 +39,7 @@ LABELS = {
 PODS = f"/api/v1/namespaces/{POD_NAMESPACE}/pods"
 OTHER_GPUS = NodeProfile(gpu="l40s", gpus=4)
 
-_POLICY = "harness-discovery-pending"
+POLICY = "harness-discovery-pending"
 _UNPULLABLE = "harness: the image cannot be pulled"
 _ALL = "*"
 
@@ -167,15 +167,7 @@ class DiscoveryPodPending:
         if state["restart"]:
             await world.operator.kill(again=False)
         await admission.apply(client, policy(state["target"]))
-
-        async def in_force(progress: Progress) -> list[Pod] | None:
-            pods = await of_node(world, state["target"])  # anew each time: an operator that lives may replace them
-            progress.last = "the API server would let a discovery pod run"
-            return pods if all([await _kept_from_running(world, pod) for pod in pods]) else None
-
-        # The API server looks for new policies once a second; a pod that ran meanwhile would tell what it must not.
-        for pod in await until("the policy to be in force", in_force, deadline_s=BITE_DEADLINE_S, interval_s=0.1):
-            await remove(world, pod)
+        await end_all(world, state["target"])
         if state["restart"]:
             await start_operator(world, state)
 
@@ -185,7 +177,7 @@ class DiscoveryPodPending:
         async def stuck(progress: Progress) -> str | None:
             pods = await of_node(world, state["target"])
             waiting = [pod for pod in pods if pod["status"].get("phase") == "Pending"]
-            kept = [pod for pod in waiting if await _kept_from_running(world, pod)]
+            kept = [pod for pod in waiting if await kept_from_running(world, pod)]
             progress.last = f"{len(pods)} discovery pods, {len(waiting)} Pending, {len(kept)} kept from running"
             if not pods or len(kept) < len(pods):
                 return None
@@ -202,20 +194,13 @@ class DiscoveryPodPending:
 
     async def heal(self, world: World, state: State) -> None:
         """Take the policy away; start the operator where it was left dead."""
-        await admission.lift(world.cluster.client, _POLICY)
+        await admission.lift(world.cluster.client, POLICY)
         if state["restart"]:
             await start_if_left_dead(world, state)
 
     async def healed(self, world: World, state: State) -> None:
         """No discovery pod is Pending any more: they are tried again every few seconds (`harness.cluster.reaper`)."""
-
-        async def started(progress: Progress) -> bool | None:
-            pods = await of_node(world, state["target"])
-            left = [pod["metadata"]["name"] for pod in pods if pod["status"].get("phase") == "Pending"]
-            progress.last = f"Pending: {', '.join(left)[:200]}"
-            return None if left else True
-
-        await until("discovery pods to start", started, deadline_s=BITE_DEADLINE_S, interval_s=0.2)
+        await none_pending(world, state["target"])
 
 
 def policy(node: str) -> dict[str, Any]:
@@ -227,10 +212,35 @@ def policy(node: str) -> dict[str, Any]:
         "resourceRules": [admission.rule("UPDATE", "pods/status")],
     }
     allowed = f"object.status.phase != 'Running'{elsewhere}"
-    return admission.policy(_POLICY, constraints, allowed=allowed, message=_UNPULLABLE)
+    return admission.policy(POLICY, constraints, allowed=allowed, message=_UNPULLABLE)
 
 
-async def _kept_from_running(world: World, pod: Pod) -> bool:
+async def end_all(world: World, node: str) -> None:
+    """Delete the discovery pods of the node ("*": of any) once the policy keeps those that come from running."""
+
+    async def in_force(progress: Progress) -> list[Pod] | None:
+        pods = await of_node(world, node)  # anew each time: an operator that lives may replace them
+        progress.last = "the API server would let a discovery pod run"
+        return pods if all([await kept_from_running(world, pod) for pod in pods]) else None
+
+    # The API server looks for new policies once a second; a pod that ran meanwhile would tell what it must not.
+    for pod in await until("the policy to be in force", in_force, deadline_s=BITE_DEADLINE_S, interval_s=0.1):
+        await remove(world, pod)
+
+
+async def none_pending(world: World, node: str) -> None:
+    """Return when no discovery pod of the node ("*": of any) is Pending."""
+
+    async def started(progress: Progress) -> bool | None:
+        pods = await of_node(world, node)
+        left = [pod["metadata"]["name"] for pod in pods if pod["status"].get("phase") == "Pending"]
+        progress.last = f"Pending: {', '.join(left)[:200]}"
+        return None if left else True
+
+    await until("discovery pods to start", started, deadline_s=BITE_DEADLINE_S, interval_s=0.2)
+
+
+async def kept_from_running(world: World, pod: Pod) -> bool:
     """Whether the policy is in force for this pod: asked by writing that it runs, without writing it."""
     path, body = f"{PODS}/{pod['metadata']['name']}/status", {"status": {"phase": "Running"}}
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -87,6 +86,25 @@ async def unanswered(port: int) -> str:
         return None
 
     return await until(f"port {port} to answer nothing", mute, deadline_s=BITE_DEADLINE_S)
+
+
+async def answered(port: int) -> str:
+    """Return when a request for the inventory on a REST port of our choice is answered, whatever the answer is."""
+
+    async def told(progress: Progress) -> str | None:
+        try:
+            async with asyncio.timeout(2.0):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(b"GET /v1/inventory HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+                line = (await reader.readline()).decode(errors="replace").strip()
+                writer.close()
+        except (OSError, TimeoutError) as exc:
+            progress.last = repr(exc)
+            return None
+        progress.last = f"it answered {line!r}"
+        return f"port {port} answers {line!r}" if line.startswith("HTTP/") else None
+
+    return await until(f"port {port} to answer", told, deadline_s=BITE_DEADLINE_S)
 
 
 async def stopped(*processes: Child) -> str:
@@ -313,27 +331,3 @@ def is_ready(node: Node) -> bool:
 def is_cordoned(node: Node) -> bool:
     """Whether it is marked unschedulable."""
     return bool(node["spec"].get("unschedulable"))
-
-
-def dual_stack() -> bool:
-    """Whether this machine lets a socket listen on IPv6 and IPv4 at once."""
-    try:
-        listen_on(0, everywhere=True).close()
-    except OSError:
-        return False
-    return True
-
-
-def listen_on(port: int, *, everywhere: bool = False) -> socket.socket:
-    """Take a port: a listener that accepts nothing, on 127.0.0.1, or on every address of both families."""
-    taken = socket.socket(socket.AF_INET6 if everywhere else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if everywhere:
-            taken.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        taken.bind(("::" if everywhere else "127.0.0.1", port))
-        taken.listen(1)
-    except OSError:
-        taken.close()
-        raise
-    return taken

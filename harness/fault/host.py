@@ -1,7 +1,6 @@
 """Harm to the operator's process from outside, as a host does it: stopped, short of files or of processor time.
 
-Memory is not among it. A limit on address space (RLIMIT_AS) ends every Go program at once, whose runtime reserves far
-more than it uses, and a cgroup's limit is answered by the kernel with SIGKILL: there is no right conduct to judge.
+Memory is `harness.fault.memory`'s.
 
 Niceness and SCHED_IDLE are not used for a shortage of processor time: a user without CAP_SYS_NICE cannot take them back
 (sched(7), setpriority(2)), and what cannot be undone is no fault. A share of the time, given in short slices, is what a

@@ -1,4 +1,4 @@
-"""Which nodes there are changes: several or all go at once, and nodes join that are of no use.
+"""Which nodes there are changes: several or all go at once, one gets another name, nodes join that are of no use.
 
 A node that must never become Ready, or never have a status, joins without the annotation by which kwok knows its nodes:
 nobody plays its kubelet. After the grace period of 8 s the node lifecycle controller sets Ready=Unknown where it was
@@ -18,7 +18,7 @@ from harness.cluster.hardware import NodeProfile
 from harness.cluster.nodes import PLAYED, check_name, node_object, wait_ready
 from harness.errors import ApiError, FaultError
 from harness.fault import evidence
-from harness.fault.base import BITE_DEADLINE_S, NODE, State, World
+from harness.fault.base import BITE_DEADLINE_S, NODE, State, World, pick_node
 from harness.fault.node import EACH_S, join, remove
 
 if TYPE_CHECKING:
@@ -74,6 +74,48 @@ class NodesDeleted:
         if self.count is None:
             names = state["profiles"]
             await wait_ready(world.cluster.client, names, deadline_s=BITE_DEADLINE_S + EACH_S * len(names))
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRenamed:
+    """A node leaves, and `for_s` seconds later the same machine joins under another name, which it keeps.
+
+    Its size and hardware are what they were; its pods are gone with the old Node, and none of them comes back.
+    """
+
+    node: str | None = None
+    becomes: str = "renamed-1"
+    for_s: float = 3.0
+    kind: ClassVar[str] = "node-renamed"
+    affects: ClassVar[tuple[str, ...]] = (NODE,)
+
+    def __post_init__(self) -> None:
+        check_name(self.becomes)
+
+    async def prepare(self, world: World) -> State:
+        """The node, what it is made of, and the other name, which nobody has."""
+        name = pick_node(world, self.node)
+        other = await _unused(world, self.kind, self.becomes, hint="another name in becomes=")
+        return {"target": name, "names": [name, other], "profile": dataclasses.asdict(world.profiles[name])}
+
+    async def inject(self, world: World, state: State) -> None:
+        """Delete the Node; under this name the machine has no hardware any more."""
+        await remove(world, state["target"])
+
+    async def bitten(self, world: World, state: State) -> str:
+        """The API server no longer knows the old name."""
+        return await evidence.node_gone(world.cluster, state["target"])
+
+    async def heal(self, world: World, state: State) -> None:
+        """Register the machine under its other name; it never stands under both."""
+        old, new = state["names"]
+        if old in world.profiles:
+            await remove(world, old)
+        await join(world, new, NodeProfile(**state["profile"]))
+
+    async def healed(self, world: World, state: State) -> None:
+        """The node of the other name is Ready."""
+        await evidence.node_ready(world.cluster, state["names"][1])
 
 
 class _Newcomer:
@@ -173,7 +215,7 @@ async def _each(names: Iterable[str], work: Callable[[str], Coroutine[Any, Any, 
     await all_of(*(one(name) for name in names))
 
 
-async def _unused(world: World, kind: str, name: str) -> str:
+async def _unused(world: World, kind: str, name: str, *, hint: str = "another name in node=") -> str:
     """The name of a node that is to join; raises FaultError when there is one, which the undo would remove."""
     try:
         await world.cluster.client.get(f"{_NODES}/{name}")
@@ -181,7 +223,7 @@ async def _unused(world: World, kind: str, name: str) -> str:
         if exc.status != 404:
             raise
         return name
-    raise FaultError(f"{kind}: node {name} is there already", hint="another name in node=")
+    raise FaultError(f"{kind}: node {name} is there already", hint=hint)
 
 
 def _unplayed(name: str, profile: NodeProfile) -> dict[str, Any]:

@@ -1,11 +1,10 @@
-"""Harm to the operator itself: its process and its ports."""
+"""Harm to the operator itself: killed, started early, kept from hearing of what is deleted."""
 
 from __future__ import annotations
 
-import contextlib
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from harness.errors import FaultError
 from harness.fault import evidence
@@ -13,7 +12,6 @@ from harness.fault.base import (
     API,
     BITE_DEADLINE_S,
     OPERATOR,
-    REST,
     State,
     World,
     pick_node,
@@ -24,11 +22,6 @@ from harness.fault.base import (
 )
 from harness.fault.node import remove
 from harness.wait import Progress, until
-
-if TYPE_CHECKING:
-    import socket
-
-_PORT_DEADLINE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,72 +92,6 @@ class RegistryEarly:
 
     async def healed(self, world: World, state: State) -> None:
         """Nothing is awaited."""
-
-
-@dataclass(frozen=True, slots=True)
-class PortTaken:
-    """The operator starts while another program holds one of its ports; `for_s` seconds later the port is free.
-
-    `port`: rest | grpc. `restart` kill: the operator is killed and its supervisor starts it again, the port is stolen
-    in between; interrupt: the operator is ended in order, and starts first when the port is taken already. `family`
-    ipv4: of 127.0.0.1 alone, which is where the operator listens; both: of every address, IPv6 and IPv4 by one socket,
-    as many programs do.
-    The scenario must be supervised: upstream exits on a taken port, and its Deployment starts it again.
-    """
-
-    port: str = REST
-    for_s: float = 5.0
-    restart: str = "interrupt"
-    family: str = "ipv4"
-    kind: ClassVar[str] = "port-taken"
-
-    @property
-    def affects(self) -> tuple[str, ...]:
-        """The operator may exit over it, and that listener cannot answer."""
-        return (OPERATOR, self.port)
-
-    async def prepare(self, world: World) -> State:
-        """The port's number."""
-        if not world.operator.supervised:
-            raise FaultError("port-taken needs a supervised operator", hint="give the scenario supervised=True")
-        number = world.operator.rest_port if self.port == REST else world.operator.grpc_port
-        if self.family != "ipv4" and not evidence.dual_stack():
-            raise FaultError("this machine has no socket for IPv4 and IPv6 at once", hint="family='ipv4'")
-        return {"target": f"{self.port} port {number}", "port": number}
-
-    async def inject(self, world: World, state: State) -> None:
-        """End the operator, take the port, start the operator."""
-        if self.restart == "kill":
-            await world.operator.kill()
-            world.held[state["port"]] = await _take(state["port"], self.family)
-        else:
-            await world.operator.interrupt(again=False)
-            world.held[state["port"]] = await _take(state["port"], self.family)
-            await start_operator(world, state)
-
-    async def bitten(self, world: World, state: State) -> str:
-        """The port is ours while the operator has been started."""
-        if state["port"] not in world.held:
-            raise FaultError(f"port {state['port']} could not be taken")
-
-        async def started(progress: Progress) -> bool | None:
-            progress.last = "the supervisor has not started the operator yet"
-            return world.operator.running or None
-
-        await until("the operator to be started", started, deadline_s=_PORT_DEADLINE_S)
-        address = "127.0.0.1" if self.family == "ipv4" else "[::]"
-        return f"another program listens on {address}:{state['port']} since before the operator was started"
-
-    async def heal(self, world: World, state: State) -> None:
-        """Let the port go; start the operator where it was left dead."""
-        held = world.held.pop(state["port"], None)
-        if held is not None:
-            held.close()
-        if self.restart == "interrupt":
-            await start_if_left_dead(world, state)
-
-    async def healed(self, world: World, state: State) -> None:
-        """Nothing is awaited: from now on the operator (or its supervisor) has to act."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,15 +172,3 @@ def _doomed(name: str, node: str) -> dict[str, Any]:
         "metadata": {"name": name, "namespace": "default"},
         "spec": {"nodeName": node, "containers": [container], "terminationGracePeriodSeconds": 0},
     }
-
-
-async def _take(port: int, family: str) -> socket.socket:
-    """Take the port as soon as the operator's end has freed it."""
-
-    async def taken(progress: Progress) -> socket.socket | None:
-        with contextlib.suppress(OSError):
-            return evidence.listen_on(port, everywhere=family != "ipv4")
-        progress.last = "still in use"
-        return None
-
-    return await until(f"port {port} to be taken", taken, deadline_s=_PORT_DEADLINE_S, interval_s=0.002)

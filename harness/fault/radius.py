@@ -28,6 +28,7 @@ CONFIGURATION = "the operator's configuration"
 RIGHTS, NAMESPACE = "what the operator may do", "the discovery namespace"
 OPERATOR = "the operator's process"
 PORTS, CONNECTIONS = "the operator's ports", "connections to the operator"
+STORAGE, POOLS, TOOLS = "storage classes and volumes", "what a Ceph cluster tells of its pools", "the Ceph tools"
 REQUESTS, WATCHES = "the operator's requests", "the operator's watches"
 
 RADII: Mapping[str, tuple[str, ...]] = {
@@ -49,20 +50,26 @@ RADII: Mapping[str, tuple[str, ...]] = {
         (ONE_NODE,),
     ),
     "nodes-deleted": (NODES,),
+    "node-renamed": (ONE_NODE, NEW_NODES),
     **dict.fromkeys(("nodes-join", "node-never-ready", "node-empty-status"), (NEW_NODES,)),
     **dict.fromkeys(("discovery-pod-deleted", "discovery-pod-ends"), (DISCOVERY_PODS,)),
-    "discovery-pod-pending": (DISCOVERY_PODS,),
+    **dict.fromkeys(("discovery-pod-pending", "discovery-pod-rejected", "second-operator"), (DISCOVERY_PODS,)),
+    "discovery-unsettled": (DISCOVERY_API, DISCOVERY_PODS),
     **dict.fromkeys(("foreign-pod", "leftover-pods"), (DISCOVERY_PODS, OPERATOR)),
     "discovery-broken": (DISCOVERY_API,),
     **dict.fromkeys(("registry-changed", "registry-broken", "registry-flaps"), (REGISTRY,)),
     "registry-early": (REGISTRY, OPERATOR),
     **dict.fromkeys(("config-changed", "config-broken", "config-deleted"), (CONFIGURATION,)),
+    "config-bad-at-start": (CONFIGURATION, OPERATOR),
+    **dict.fromkeys(("storage-class-deleted", "storage-class-unlabelled", "volume-deleted"), (STORAGE,)),
+    "pool-filled": (POOLS,),
+    "ceph-tools-broken": (TOOLS,),
     **dict.fromkeys(("rights-revoked", "admission-denies", "operator-starved"), (RIGHTS,)),
     **dict.fromkeys(("namespace-recreated", "quota-exhausted", "service-account-missing"), (NAMESPACE,)),
     **dict.fromkeys(
         (
             "operator-killed", "operator-paused", "operator-terminated", "operator-interrupted",
-            "operator-crash-loops", "files-limited", "processor-starved",
+            "operator-crash-loops", "files-limited", "processor-starved", "memory-limited",
         ),
         (OPERATOR,),
     ),
@@ -95,7 +102,9 @@ _EXCLUSIVE: Mapping[str, str] = {
     **dict.fromkeys((ONE_NODE, NODES, NEW_NODES), "node"),
     DISCOVERY_PODS: "the discovery pods of node",
     DISCOVERY_API: "the discovery API of node",
-    **{word: word for word in (REGISTRY, CONFIGURATION, RIGHTS, NAMESPACE, OPERATOR)},
+    **{word: word for word in (REGISTRY, CONFIGURATION, RIGHTS, NAMESPACE, OPERATOR, STORAGE)},
+    # Both are told by the one command.
+    **dict.fromkeys((POOLS, TOOLS), "what the Ceph tools tell"),
 }
 _NAMED = frozenset({*_OF_NODES, DISCOVERY_PODS, DISCOVERY_API})
 """The words that stand for something of nodes, so that two faults may harm that of two nodes."""
@@ -131,7 +140,8 @@ def _claims(part: Any) -> Iterator[Claim]:
 def _named(part: Any) -> tuple[str, ...]:
     if (nodes := getattr(part, "nodes", None)) is not None:
         return tuple(name for name, _profile in nodes)
-    return (getattr(part, "node", None) or _ALL,)
+    becomes = getattr(part, "becomes", None)  # another name, or a profile
+    return (getattr(part, "node", None) or _ALL, *([becomes] if isinstance(becomes, str) else []))
 
 
 def clash(some: Iterable[Claim], others: Iterable[Claim]) -> Claim | None:

@@ -55,14 +55,20 @@ def from_records(records: list[dict[str, Any]], *, torn: bool = False) -> Histor
 
 
 def read(path: Path) -> History:
-    """Read a history file.
+    """Read a history file; raises HistoryError where it cannot be read, or as `from_text` does."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as exc:
+        raise HistoryError(f"cannot read the history {path}: {exc.strerror}") from exc
+    return from_text(text, str(path))
+
+
+def from_text(text: str, where: str) -> History:
+    """The history in a file's text; `where`: how errors call it.
 
     A torn last line is tolerated and reported by `torn`; any other damaged line raises HistoryError with its number.
     """
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    except OSError as exc:
-        raise HistoryError(f"cannot read the history {path}: {exc.strerror}") from exc
+    lines = text.split("\n")
     records: list[dict[str, Any]] = []
     torn = lines[-1] != ""
     body = lines[:-1]
@@ -70,8 +76,8 @@ def read(path: Path) -> History:
         try:
             record = decode(line)
         except HistoryError as exc:
-            raise HistoryError(f"{path}, line {number}: {exc.what}", hint=exc.hint) from exc
+            raise HistoryError(f"{where}, line {number}: {exc.what}", hint=exc.hint) from exc
         if record["n"] != len(records):
-            raise HistoryError(f"{path}, line {number}: record {record['n']} where {len(records)} was expected")
+            raise HistoryError(f"{where}, line {number}: record {record['n']} where {len(records)} was expected")
         records.append(record)
     return from_records(records, torn=torn)

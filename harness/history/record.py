@@ -8,14 +8,17 @@ kind       fields
 ========== =====================================================================================================
 run        `scenario` (data), `seed`, `operator`, `versions`, `started` (wall clock, ISO 8601): always the first record
 snapshot   `id` (first 16 hex digits of the SHA-256 of the canonical JSON), `body` (any JSON): content, stored once
-object     ground truth from the API server: `event` ADDED | MODIFIED | DELETED, `resource` (nodes | pods), `namespace`,
-           `name`, `uid`, `rv`, `object` (the parts a model needs: metadata, spec, status). `event` is SYNC for each
-           object of a first or repeated LIST
+object     ground truth from the API server: `event` ADDED | MODIFIED | DELETED, `resource` (nodes | pods and, where the
+           scenario has storage, storageclasses | persistentvolumes | cephclusters), `namespace`, `name`, `uid`, `rv`,
+           `object` (the parts a model needs: metadata, spec, status). `event` is SYNC for each object of a first or
+           repeated LIST
 synced     a LIST was complete: `resource`, `rv`, `objects` ([[namespace, name, uid], …]); what is not in it is gone
-gap        the ground truth could not be watched: `phase` begin | end, `resource` (nodes | pods, or harness, when the
+gap        the ground truth could not be watched: `phase` begin | end, `resource` (as of an object, or harness, when the
            harness itself stood still), `why`; `since` on a begin that was known only later than it was
 hardware   `node`, `hardware` (what discovery answers from `t` on; null when the node has none)
 registry   `body`: what the GPU registry answers from `t` on
+pools      `namespace`, `body`: what `ceph df` prints in the tools pod of the Ceph cluster there from `t` on; null: it
+           prints nothing
 config     `body`: what the operator's configuration file says from `t` on: the document, null when it is empty, or
            {"raw": text} when it is no YAML; {"raw": null}: there is no file
 log        what the operator has written to its log since the record before: `lines` (how many), `said` (the first few
@@ -43,7 +46,8 @@ api-call   what the operator asked of the API server, where it goes through the 
            watches), `t0` (request arrived), `status` (0: no answer), `latency_s`, `rule` (the proxy's rule that acted
            on it, or ""); of a watch also `events` (sent), `ended` server | client | rule | "" (still open at the end),
            `error` (the code of the API server's ERROR event, or 0), and `latency_s` is that of its head
-usage      what the operator's process uses: `pid`, `cpu_s` (processor time so far), `rss_kib`, `threads`, `fds`
+usage      what the operator's process uses: `pid`, `cpu_s` (processor time so far), `waited_s` (for the processor, so
+           far; null: the kernel does not tell), `rss_kib`, `threads`, `fds`
 goroutines its own profile, where it has one and a leak is looked for: `pid`, `total`, `began_in` ({function: how
            many})
 op         traffic: `op`, `id`, `phase` invoke | ok | fail | info (info: indeterminate), `object`, `detail`
@@ -69,7 +73,7 @@ KINDS = frozenset(
     {
         "run", "snapshot", "object", "synced", "gap", "hardware", "registry", "config", "report", "health", "process",
         "fault", "trigger", "radius", "op", "mark", "api-call", "log", "probe", "usage",
-        "goroutines", "stream",
+        "goroutines", "pools", "stream",
     }
 )  # fmt: skip
 

@@ -1,26 +1,29 @@
 """Ground truth, accumulated record by record, and what an operator must report of each node.
 
-Promises TRUTH-1, TRUTH-2, TRUTH-3, TRUTH-5 and LABEL-1 of the contract. `Truth` is incremental: sums are kept per node,
-so a pod event costs the same at 100,000 pods as at ten. A pod is known by (namespace, name, uid): of one (namespace,
-name) there is one at a time, the uid tells whether it is still the same.
+Promises TRUTH-1, TRUTH-2, TRUTH-3, TRUTH-5, TRUTH-6 and LABEL-1 of the contract. `Truth` is incremental: sums are kept
+per node, so a pod event costs the same at 100,000 pods as at ten. A pod is known by (namespace, name, uid): of one
+(namespace, name) there is one at a time, the uid tells whether it is still the same. What follows from storage alone is
+in `harness.model.storage`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import Enum
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HistoryError
-from harness.model import config, hardware, quantity, resources
+from harness.model import config, figures, hardware, quantity, storage
+from harness.model.figures import FIELDS, RESOURCES
 from harness.model.hardware import CpuInfo, GpuInfo, is_managed, wanted_labels
+from harness.model.storage import ExpectedStorage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from decimal import Decimal
 
     from harness.history.record import Record
+    from harness.model.figures import Amounts
 
 __all__ = [
     "ABSENT",
@@ -29,6 +32,7 @@ __all__ = [
     "Absent",
     "CpuInfo",
     "ExpectedNode",
+    "ExpectedStorage",
     "GpuInfo",
     "Truth",
     "is_managed",
@@ -48,24 +52,9 @@ class Absent(Enum):
 ABSENT = Absent.ABSENT
 """The expected value of whatever must not be reported at all."""
 
-RESOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "cpu": (resources.CPU,),
-        "memory": (resources.MEMORY,),
-        "gpu": (resources.NVIDIA_GPU, resources.AMD_GPU),
-        "ephemeral_storage": (resources.EPHEMERAL_STORAGE,),
-    }
-)
-"""The reported name of each resource, and the Kubernetes resources that add up to it."""
-
-FIELDS = tuple(f"{name}.{figure}" for name in RESOURCES for figure in ("capacity", "allocatable", "allocated"))
-"""The figures of a node: "cpu.capacity", "cpu.allocatable", "cpu.allocated", "memory.capacity", …"""
-
 _ALLOCATED = tuple(f"{name}.allocated" for name in RESOURCES)
-_NOTHING = (quantity.ZERO,) * len(RESOURCES)
 _EVENTS = frozenset({"ADDED", "MODIFIED", "DELETED", "SYNC"})
-
-Amounts = tuple[Decimal, ...]
+_OF_STORAGE = frozenset({"object", "synced", "config", "pools"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +63,8 @@ class ExpectedNode:
 
     `values`: every one of FIELDS, in cores, bytes and pieces. `cpu_info`, `gpu_info`: sorted; None when not knowable,
     and then not judged. `labels`: the managed labels that are surely wanted; `labels_known` tells that there are no
-    others (false when hardware is not knowable, or when storage classes are configured, not covered by the model yet).
+    others (false when hardware is not knowable, or where it is left open whether a storage class is one of the node's).
+    `storage_classes`: sorted; a `OneOf` where the contract leaves open which, None when not knowable.
     `sure`: whether it has to be reported at all (false while the configuration file is empty: the contract does not say
     whether such a file is bad, so that the last good one stays, or the default, so that nothing is excluded).
     """
@@ -86,6 +76,7 @@ class ExpectedNode:
     labels: Mapping[str, str]
     labels_known: bool = True
     sure: bool = True
+    storage_classes: Any = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +90,13 @@ class _Node:
 
 @dataclass(frozen=True, slots=True)
 class _Profile:
-    """What follows from hardware, registry and configuration, which change far more rarely than pods do."""
+    """What follows from hardware, registry, classes and configuration, which change far more rarely than pods do."""
 
     cpu_info: tuple[CpuInfo, ...] | None
     gpu_info: tuple[GpuInfo, ...] | None
     labels: Mapping[str, str]
     labels_known: bool
+    storage_classes: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +121,25 @@ class Truth:
         self._or_else: tuple[config.Config, ...] = ()  # what may be in force as well, since the file was emptied
         self._expected: dict[str, ExpectedNode | None] = {}
         self._profiles: dict[str, _Profile] = {}
+        self._storage = storage.StorageTruth()
+        self._expected_storage: dict[str, ExpectedStorage] | None = None
 
     def except_fields(self, excepted: frozenset[str]) -> None:
-        """Expect nothing any more of these fields ("gpu.info", "gpu.info.vendor_id", "labels"); see `judged_info`."""
+        """Expect nothing any more of these fields.
+
+        "gpu.info", "gpu.info.vendor_id" (see `judged_info`), "labels", "storage.classes"; of one storage class,
+        "storage.capacity of local-path" (see `storage.exception`).
+        """
         self._excepted = excepted
         self._profiles.clear()
         self._expected.clear()
+        self._expected_storage = None
 
     def apply(self, record: Record) -> set[str]:
         """Take in one record; returns the names of nodes whose expectation may have changed.
 
-        Kinds other than object, synced, hardware, registry and config change nothing. Raises HistoryError when a record
-        of these kinds cannot be understood: a truth with a hole in it is no truth.
+        Kinds other than object, synced, hardware, registry, config and pools change nothing. Raises HistoryError when a
+        record of these kinds cannot be understood: a truth with a hole in it is no truth.
         """
         try:
             touched = self._apply(record)
@@ -151,6 +150,8 @@ class Truth:
             ) from exc
         for name in touched:
             self._expected.pop(name, None)
+        if record["k"] in _OF_STORAGE and record.get("resource") != "pods":
+            self._expected_storage = None
         return touched
 
     def expected(self) -> dict[str, ExpectedNode]:
@@ -163,6 +164,16 @@ class Truth:
         if name not in self._expected:
             self._expected[name] = self._expect(name)
         return self._expected[name]
+
+    def expected_storage(self) -> Mapping[str, ExpectedStorage]:
+        """What must be reported of storage, by class; a class that is not in it must not be reported (TRUTH-6)."""
+        if self._expected_storage is None:
+            self._expected_storage = self._expect_storage()
+        return self._expected_storage
+
+    def storage_classes(self) -> set[str]:
+        """Every class that exists or that the configuration names."""
+        return {*self._storage.class_names(), *self._config.cluster_storage}
 
     def node_labels(self, name: str) -> Mapping[str, str]:
         """All labels that the node has now; empty when there is no such node."""
@@ -194,6 +205,9 @@ class Truth:
                 touched = self._apply_registry(record)
             case "config":
                 touched = self._apply_config(record)
+            case "pools":
+                self._storage.apply_pools(record)
+                touched = set()
             case _:
                 touched = set()
         return touched
@@ -215,6 +229,9 @@ class Truth:
                 return self._put_pod(key, uid, record["object"])
             gone = key in self._pods and self._pods[key].uid == uid
             return self._drop_pod(key) if gone else set()
+        if record["resource"] in storage.RESOURCES:
+            self._storage.apply_object(record)
+            return self._storage_changed(record)
         return set()
 
     def _apply_synced(self, record: Record) -> set[str]:
@@ -226,7 +243,17 @@ class Truth:
         elif record["resource"] == "pods":
             for key in [key for key, pod in self._pods.items() if (*key, pod.uid) not in listed]:
                 touched |= self._drop_pod(key)
+        elif record["resource"] in storage.RESOURCES:
+            self._storage.apply_synced(record)
+            touched = self._storage_changed(record)
         return touched
+
+    def _storage_changed(self, record: Record) -> set[str]:
+        """The nodes that a change of storage touches: all of them, where the configuration names classes."""
+        if record["resource"] != storage.CLASSES or not self._config.cluster_storage:
+            return set()
+        self._profiles.clear()
+        return set(self._nodes)
 
     def _apply_hardware(self, name: str, answers: Any) -> set[str]:
         if name in self._hardware and self._hardware[name] == answers:
@@ -264,7 +291,7 @@ class Truth:
 
     def _put_node(self, name: str, uid: str, body: Mapping[str, Any]) -> set[str]:
         labels = (body.get("metadata") or {}).get("labels") or {}
-        new = _Node(uid, body, _is_offered(body), _figures(body.get("status") or {}), labels)
+        new = _Node(uid, body, figures.is_offered(body), figures.of_node(body.get("status") or {}), labels)
         old = self._nodes.get(name)
         self._nodes[name] = new
         unchanged = old is not None and (old.uid, old.offered, old.figures) == (new.uid, new.offered, new.figures)
@@ -276,7 +303,7 @@ class Truth:
 
     def _put_pod(self, key: tuple[str, str], uid: str, body: Mapping[str, Any]) -> set[str]:
         node = (body.get("spec") or {}).get("nodeName") or ""
-        new = _Pod(uid, node, _amounts(body) if node else _NOTHING)
+        new = _Pod(uid, node, figures.of_pod(body) if node else figures.NOTHING)
         old = self._pods.get(key)
         if old == new:
             return set()
@@ -296,7 +323,7 @@ class Truth:
             del self._pod_counts[pod.node], self._allocated[pod.node]
             return {pod.node}
         change = quantity.add if sign > 0 else quantity.subtract
-        before = self._allocated.get(pod.node, _NOTHING)
+        before = self._allocated.get(pod.node, figures.NOTHING)
         self._allocated[pod.node] = tuple(change(a, b) for a, b in zip(before, pod.amounts, strict=True))
         return {pod.node} if any(pod.amounts) else set()
 
@@ -304,7 +331,7 @@ class Truth:
         node = self._nodes.get(name)
         if node is None or not node.offered or self._config.excludes(name):
             return None
-        allocated = self._allocated.get(name, _NOTHING)
+        allocated = self._allocated.get(name, figures.NOTHING)
         profile = self._profile(name)
         return ExpectedNode(
             name=name,
@@ -314,43 +341,38 @@ class Truth:
             labels=profile.labels,
             labels_known=profile.labels_known,
             sure=not any(other.excludes(name) for other in self._or_else),
+            storage_classes=profile.storage_classes,
         )
+
+    def _expect_storage(self) -> dict[str, ExpectedStorage]:
+        configs = (self._config, *self._or_else)
+        shares = [
+            storage.NodeShare(
+                name, node.offered, node.figures["ephemeral_storage.capacity"],
+                node.figures["ephemeral_storage.allocatable"],
+            )
+            for name, node in (self._nodes.items() if any(one.cluster_storage for one in configs) else ())
+        ]  # fmt: skip
+        found, *others = (self._storage.expected(one, shares) for one in configs)
+        for other in others:
+            differing = {name for name in found.keys() | other.keys() if found.get(name) != other.get(name)}
+            found |= {name: storage.unknown(name) for name in differing}
+        return storage.without_exceptions(found, self._excepted)
 
     def _profile(self, name: str) -> _Profile:
         if name not in self._profiles:
             truth = self._hardware.get(name)
             gpus = hardware.gpu_info(truth, self._registry)
-            labels_known = gpus is not None and not self._config.storage_classes(name)
+            named = self._config.storage_classes(name)
+            open_to = any(other.storage_classes(name) != named for other in self._or_else)
+            classes, classes_known = self._storage.of_node(named)
+            labels_known = gpus is not None and classes_known and not open_to
+            surely = () if open_to else self._storage.surely_of_node(named)
             self._profiles[name] = _Profile(
                 cpu_info=hardware.judged_info("cpu.info", hardware.cpu_info(truth), self._excepted),
                 gpu_info=hardware.judged_info("gpu.info", gpus, self._excepted),
-                # The place for storage classes (TRUTH-6): pass those of `Config.storage_classes(name)` that exist.
-                labels={} if "labels" in self._excepted else wanted_labels(gpus or ()),
+                labels={} if "labels" in self._excepted else wanted_labels(gpus or (), surely),
                 labels_known=labels_known and "labels" not in self._excepted,
+                storage_classes=None if open_to or storage.OF_NODE in self._excepted else classes,
             )
         return self._profiles[name]
-
-
-def _is_offered(body: Mapping[str, Any]) -> bool:
-    """Ready condition True and not cordoned; taints do not matter (TRUTH-1)."""
-    if (body.get("spec") or {}).get("unschedulable"):
-        return False
-    conditions = (body.get("status") or {}).get("conditions") or ()
-    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
-
-
-def _figures(status: Mapping[str, Any]) -> dict[str, Decimal]:
-    """Capacity and allocatable of a Node; a resource that it lacks counts zero."""
-    figures: dict[str, Decimal] = {}
-    for name, parts in RESOURCES.items():
-        for figure in ("capacity", "allocatable"):
-            listed = status.get(figure) or {}
-            figures[f"{name}.{figure}"] = quantity.total(quantity.parse(listed.get(part, 0)) for part in parts)
-    return figures
-
-
-def _amounts(pod: Mapping[str, Any]) -> Amounts:
-    if resources.is_terminal(pod):
-        return _NOTHING
-    requests = resources.effective_requests(pod)
-    return tuple(quantity.total(requests.get(part, quantity.ZERO) for part in parts) for parts in RESOURCES.values())

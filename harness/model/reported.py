@@ -53,7 +53,7 @@ class ReportedNode:
 
 @dataclass(frozen=True, slots=True)
 class ReportedStorage:
-    """Cluster storage of one class; `values`: what could be read of capacity, allocatable and allocated, in bytes."""
+    """Cluster storage of one class; `values`: those of `storage.FIGURES` that could be read, in bytes."""
 
     class_name: str
     iops: str
@@ -62,10 +62,13 @@ class ReportedStorage:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """One inventory. Of nodes with the same name the first counts (the others are shape problems)."""
+    """One inventory: nodes by name, cluster storage by class.
+
+    Of nodes with the same name, and of items of the same class, the first counts (the others are shape problems).
+    """
 
     nodes: Mapping[str, ReportedNode] = field(default_factory=dict)
-    storage: tuple[ReportedStorage, ...] = ()
+    storage: Mapping[str, ReportedStorage] = field(default_factory=dict)
 
 
 def parse(body: Any, excepted: frozenset[str] = frozenset()) -> tuple[Reported, tuple[ShapeProblem, ...]]:
@@ -101,8 +104,14 @@ class _Reader:
                 self._note(f"{path}.name", "a name that no other node has", _shown(node.name))
             else:
                 nodes[node.name] = node
-        storage = [self._storage(path, item) for path, item in self._items(body, "storage", "storage")]
-        return Reported(nodes, tuple(item for item in storage if item is not None))
+        storage: dict[str, ReportedStorage] = {}
+        for path, raw in self._items(body, "storage", "storage"):
+            item = self._storage(path, raw)
+            if item is not None and item.class_name in storage:
+                self._note(f"{path}.info.class", "a class that no other item has", _shown(item.class_name))
+            elif item is not None:
+                storage[item.class_name] = item
+        return Reported(nodes, storage)
 
     def _node(self, path: str, item: Any) -> ReportedNode | None:
         if not isinstance(item, Mapping):
@@ -141,7 +150,7 @@ class _Reader:
         if not isinstance(item, Mapping):
             self._note(path, "an object", _shown(item))
             return None
-        values = self._quantity(item, "quantity", path)
+        values = {f"storage.{figure}": value for figure, value in self._quantity(item, "quantity", path).items()}
         info = self._object(item, "info", path)
         if info is None:
             return None

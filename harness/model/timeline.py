@@ -6,10 +6,12 @@ key is (node, field), where field is one of
 - `inventory.FIELDS`: a Decimal;
 - "present": True, or None while it is not knowable whether the node has to be reported;
 - "cpu.info", "gpu.info": sorted tuples, or None while not knowable;
-- "labels": the wanted managed labels as a mapping, or None while not fully knowable.
+- "labels": the wanted managed labels as a mapping, or None while not fully knowable;
+- "storage.classes": the sorted classes of the node, or None.
 
 While a node is not to be reported, every field of it is ABSENT; its "labels" too, and then it must carry no managed
-label.
+label. Of cluster storage a key is (class, field), where field is one of `storage.FIELDS`: "storage.present", and
+figures as Decimals or None. Where the contract leaves open what is meant, a value is a `OneOf`.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.errors import HistoryError
-from harness.model.inventory import ABSENT, FIELDS, ExpectedNode, Truth
+from harness.model import storage
+from harness.model.inventory import ABSENT, FIELDS, ExpectedNode, ExpectedStorage, Truth
+from harness.model.readings import fits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,7 +34,12 @@ PRESENT = "present"
 CPU_INFO = "cpu.info"
 GPU_INFO = "gpu.info"
 LABELS = "labels"
-KEY_FIELDS = (PRESENT, *FIELDS, CPU_INFO, GPU_INFO, LABELS)
+NODE_CLASSES = storage.OF_NODE
+KEY_FIELDS = (PRESENT, *FIELDS, CPU_INFO, GPU_INFO, LABELS, NODE_CLASSES)
+"""The fields of a node."""
+
+STORAGE_PRESENT, STORAGE_FIELDS = storage.PRESENT, storage.FIELDS
+"""Those of a class of cluster storage."""
 
 Key = tuple[str, str]
 Window = tuple[float, float]
@@ -87,8 +96,10 @@ class Timeline:
         steps: Mapping[Key, _Steps],
         label_history: Mapping[str, Sequence[LabelStep]],
         gaps: tuple[Window, ...],
+        classes: tuple[str, ...] = (),
     ) -> None:
         self._steps = steps
+        self._classes = classes
         self.label_history = label_history
         self.gaps = gaps
 
@@ -108,6 +119,10 @@ class Timeline:
         """Every node there ever was, whether it had to be reported or not, sorted."""
         return sorted(self.label_history)
 
+    def classes(self) -> Sequence[str]:
+        """Every storage class that ever existed or was named by the configuration, reported or not, sorted."""
+        return self._classes
+
     def at(self, key: Key, t: float) -> Any:
         """The expected value at `t` (of several changes at one instant, the last); ABSENT for what is not known."""
         steps = self._steps.get(key)
@@ -126,13 +141,13 @@ class Timeline:
         `t` itself when it is true then, the end of its last interval when it was true before, None when it never was.
         While the expected value was not knowable (None), any value may have been the true one and counts as such.
         """
-        if self.at(key, t) in (value, None):
+        if _may_be(self.at(key, t), value):
             return t
         steps = self._steps.get(key)
         if steps is None:
             return None
         for index in range(steps.index(t) - 1, -1, -1):
-            if steps.values[index] in (value, None):
+            if _may_be(steps.values[index], value):
                 return steps.times[index + 1]
         return steps.times[0] if value is ABSENT and steps.times[0] <= t else None
 
@@ -145,9 +160,12 @@ class Timeline:
         """Whether the ground truth was unwatched at any moment from `t0` to `t1`, ends included."""
         return any(begin <= t1 and end >= t0 for begin, end in self.gaps)
 
-    def removed_between(self, node: str, t0: float, t1: float) -> bool:
-        """Whether the node had not surely to be reported at some moment from `t0` to `t1`, ends included."""
-        key = (node, PRESENT)
+    def removed_between(self, name: str, t0: float, t1: float, *, presence: str = PRESENT) -> bool:
+        """Whether the node had not surely to be reported at some moment from `t0` to `t1`, ends included.
+
+        `presence`: STORAGE_PRESENT for a class of cluster storage.
+        """
+        key = (name, presence)
         if self.at(key, t0) is not True:
             return True
         return any(value is not True for t, value in self.changes(key) if t0 <= t <= t1)
@@ -155,6 +173,11 @@ class Timeline:
     def actual_labels(self, node: str) -> Sequence[tuple[float, Mapping[str, str]]]:
         """All labels the node really had: (from when, labels), oldest first; empty labels while it did not exist."""
         return [(step.t, step.labels) for step in self.label_history.get(node, ())]
+
+
+def _may_be(expected: Any, value: Any) -> bool:
+    """Whether the value may be the true one where that is expected."""
+    return expected is None or fits(expected, value)
 
 
 class _Builder:
@@ -165,6 +188,8 @@ class _Builder:
         self.steps: dict[Key, _Steps] = {}
         self.last: dict[str, ExpectedNode | None] = {}
         self.labels: dict[str, list[LabelStep]] = {}
+        self.storage: Mapping[str, ExpectedStorage] = {}
+        self.classes: set[str] = set()
 
     def build(self, records: Sequence[Record]) -> Timeline:
         for record in records:
@@ -172,13 +197,14 @@ class _Builder:
             touched = self.truth.apply(record)
             for name in touched:
                 self._note(name, t)
+            self._note_storage(t)
             if record["k"] == "object" and record["resource"] == "nodes":
                 self._note_labels(record["name"], t, record["rv"])
             elif record["k"] == "synced" and record["resource"] == "nodes":
                 for name in touched:
                     self._note_labels(name, t, record["rv"])
         labels: dict[str, Sequence[LabelStep]] = {name: tuple(steps) for name, steps in self.labels.items()}
-        return Timeline(self.steps, labels, _gaps(records))
+        return Timeline(self.steps, labels, _gaps(records), tuple(sorted(self.classes)))
 
     def _note(self, name: str, t: float) -> None:
         old = self.last.get(name)
@@ -187,10 +213,24 @@ class _Builder:
             return
         self.last[name] = new
         for field, value in _changes(old, new):
-            key = (name, field)
-            if key not in self.steps:
-                self.steps[key] = _Steps()
-            self.steps[key].put(t, value)
+            self._put((name, field), t, value)
+
+    def _note_storage(self, t: float) -> None:
+        """What storage is expected from now on; the same object as before where nothing can have changed."""
+        old, new = self.storage, self.truth.expected_storage()
+        if new is old:
+            return
+        self.storage = new
+        self.classes |= self.truth.storage_classes()
+        for name in old.keys() | new.keys():
+            if old.get(name) != new.get(name):
+                for field, value in _of_storage(new.get(name)):
+                    self._put((name, field), t, value)
+
+    def _put(self, key: Key, t: float, value: Any) -> None:
+        if key not in self.steps:
+            self.steps[key] = _Steps()
+        self.steps[key].put(t, value)
 
     def _note_labels(self, name: str, t: float, rv: str) -> None:
         uid = self.truth.node_uid(name)
@@ -225,6 +265,16 @@ def _fields(node: ExpectedNode | None) -> Iterator[tuple[str, Any]]:
     yield CPU_INFO, node.cpu_info
     yield GPU_INFO, node.gpu_info
     yield LABELS, node.labels if node.labels_known and node.sure else None
+    yield NODE_CLASSES, node.storage_classes
+
+
+def _of_storage(item: ExpectedStorage | None) -> Iterator[tuple[str, Any]]:
+    if item is None:
+        for field in STORAGE_FIELDS:
+            yield field, ABSENT
+        return
+    yield STORAGE_PRESENT, True if item.sure else None
+    yield from item.values.items()
 
 
 def _gaps(records: Iterable[Record]) -> tuple[Window, ...]:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REFERENCE = "reference"
+LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - the contract's default, for scenarios that ask for it
+ADDRESSES = (LOOPBACK, EVERYWHERE)
+"""What an operator is given as --rest-address. We ask it on loopback either way."""
+
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -40,7 +44,11 @@ class OperatorSpec:
 
 @dataclass(frozen=True, slots=True)
 class OperatorConfig:
-    """What one start of the operator is given."""
+    """What one start of the operator is given.
+
+    `config`: a path or the text itself, "" for none; `by_environment`: whatever can be given by an environment variable
+    is given so, and only the rest by flags.
+    """
 
     kubeconfig: Path
     rest_port: int
@@ -48,21 +56,32 @@ class OperatorConfig:
     registry_url: str
     namespace: str
     registry_period_s: float = 2.0
-    config: Path | None = None
+    config: str = ""
+    by_environment: bool = False
+    address: str = LOOPBACK
 
     def arguments(self) -> list[str]:
-        """The flags of contract.md part A."""
-        flags = [
-            f"--kubeconfig={self.kubeconfig}",
-            f"--rest-port={self.rest_port}",
-            f"--grpc-port={self.grpc_port}",
-            "--rest-address=127.0.0.1",
-            f"--provider-configs-url={self.registry_url}",
-            f"--registry-query-period={int(self.registry_period_s * 1000)}ms",
-            f"--pod-namespace={self.namespace}",
-            "--discovery-image=discovery.invalid/provider:simulated",
-        ]
-        return flags if self.config is None else [*flags, f"--config={self.config}"]
+        """The flags of contract.md part A; ports are flags always."""
+        ports = {"rest-port": str(self.rest_port), "grpc-port": str(self.grpc_port)}
+        settings = ports if self.by_environment else {**ports, **self._settings()}
+        return [f"--{name}={value}" for name, value in settings.items()]
+
+    def variables(self) -> dict[str, str]:
+        """The environment variables that stand for flags."""
+        settings = self._settings() if self.by_environment else {}
+        return {f"AP_{name.upper().replace('-', '_')}": value for name, value in settings.items()}
+
+    def _settings(self) -> dict[str, str]:
+        """Flags that can be environment variables as well."""
+        settings = {
+            "kubeconfig": str(self.kubeconfig),
+            "rest-address": self.address,
+            "provider-configs-url": self.registry_url,
+            "registry-query-period": f"{int(self.registry_period_s * 1000)}ms",
+            "pod-namespace": self.namespace,
+            "discovery-image": "discovery.invalid/provider:simulated",
+        }
+        return {**settings, "config": self.config} if self.config else settings
 
 
 def parse(text: str, *, defect: str | None = None) -> OperatorSpec:

@@ -7,7 +7,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import OperatorError
@@ -19,6 +19,8 @@ from harness.wait import interval
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from harness.process.cell import Cell
+
 Note = Callable[..., Any]
 """Called with event=, pid=, code=, cause=, detail= for each event of the process."""
 
@@ -29,8 +31,9 @@ END_DEADLINE_S = 5.0
 class OperatorProcess:
     """One operator, across its restarts.
 
-    `supervised`: an exit is followed by a start, as in a Deployment, after `backoff`. Every start and exit is noted
-    with its cause: harness (we did it), self, liveness (a failed probe), supervisor.
+    `supervised`: an exit is followed by a start, as in a Deployment, after `backoff`. `cell`: where each process is put
+    that is started from now on. Every start and exit is noted with its cause: harness (we did it, or the cell), self,
+    liveness (a failed probe), supervisor.
     """
 
     spec: OperatorSpec
@@ -41,6 +44,7 @@ class OperatorProcess:
     supervised: bool = False
     backoff: BackOff = field(default_factory=BackOff)
     child: Child | None = None
+    cell: Cell | None = None
     _ended_by: dict[int, str] = field(default_factory=dict)
     _left_dead: set[int] = field(default_factory=set)
     _watcher: asyncio.Task[None] | None = None
@@ -68,11 +72,20 @@ class OperatorProcess:
                 return
             if cause == "harness":
                 self.backoff.forget()
-            defect = [f"--defect={self.spec.defect}"] if self.spec.defect else []
-            argv = [*self.spec.command, "operator", "inventory", *self.config.arguments(), *defect]
-            self.child = start("operator", argv, log_dir=self.log_dir, env=environment(self.spec, self.env))
+            self.child = self._launch("operator", self.config)
+            if self.cell is not None:
+                self.cell.enter(self.child.pid)
             self.note(event="started", pid=self.child.pid, cause=cause)
-            self._watcher = asyncio.create_task(self._watch(self.child))
+            self._watcher = asyncio.create_task(self._watch(self.child, self.cell))
+
+    def start_another(self, rest_port: int, grpc_port: int) -> Child:
+        """Start a second one beside this one, on its own ports; it is not noted, not watched, and not started again."""
+        return self._launch("second-operator", replace(self.config, rest_port=rest_port, grpc_port=grpc_port))
+
+    def _launch(self, name: str, config: OperatorConfig) -> Child:
+        defect = [f"--defect={self.spec.defect}"] if self.spec.defect else []
+        argv = [*self.spec.command, "operator", "inventory", *config.arguments(), *defect]
+        return start(name, argv, log_dir=self.log_dir, env=environment(self.spec, {**self.env, **config.variables()}))
 
     async def kill(self, *, again: bool = True) -> None:
         """SIGKILL, noted as the harness's doing; a supervisor (if any) starts it again, unless not `again`."""
@@ -126,12 +139,16 @@ class OperatorProcess:
         if self._watcher is not None and not (self.supervised and self._require().pid not in self._left_dead):
             await self._watcher
 
-    async def _watch(self, child: Child) -> None:
+    async def _watch(self, child: Child, cell: Cell | None) -> None:
         code: int | None = None
         while code is None:
             code = await child.wait(3600.0)
         cause = self._ended_by.get(child.pid, "self")
-        said = last_words(child.stderr_path) if cause == "self" else ""
+        said = cell.blame(code) if cell is not None and cause == "self" else ""
+        if said:
+            cause = "harness"
+        elif cause == "self":
+            said = last_words(child.stderr_path)
         self.note(event="exited", pid=child.pid, code=code, cause=cause, detail=said)
         if self.supervised and child.pid not in self._left_dead:
             wait_s = self.backoff.after(time.monotonic())

@@ -131,13 +131,14 @@ def tail(path: Path, lines: int) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-_DYING = ("panic: ", "fatal error: ", "Traceback (most recent call last)", "Error: ", "error: ")
+TRACEBACK = "Traceback (most recent call last)"
+_DYING = ("panic: ", "fatal error: ", TRACEBACK, "Error: ", "error: ")
 
 
 def last_words(path: Path, *, lines: int = 8) -> str:
     """What a program said about its own end: from the line that begins a panic, traceback or error on, else the tail.
 
-    The first lines after a panic tell more than the last ones of its stack.
+    The first lines after a panic tell more than the last ones of its stack; of a traceback the last ones do.
     """
     said = tail(path, 4000).splitlines()
     starts = [index for index, line in enumerate(said) if line.startswith(_DYING)]
@@ -145,6 +146,9 @@ def last_words(path: Path, *, lines: int = 8) -> str:
     # A Go program may panic again while it unwinds: the first of a row of panics is the cause.
     while starts and begin - 1 in starts:
         begin -= 1
+    if starts and said[begin].startswith(TRACEBACK):
+        end = next((n for n in range(begin + 1, len(said)) if not said[n].startswith(" ")), len(said) - 1)
+        return "\n".join([said[begin], *said[max(begin + 1, end + 2 - lines) : end + 1]])
     return "\n".join(said[begin : begin + lines])
 
 

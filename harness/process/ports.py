@@ -74,12 +74,28 @@ def _make_lock_dir() -> None:
 
 
 def free(port: int, *, host: str = "127.0.0.1") -> bool:
-    """Whether nobody listens on the port, on the given address or on all."""
+    """Whether nobody listens on the port, on the given address or on all, of IPv4 or of IPv6."""
     for address in (host, "0.0.0.0"):  # noqa: S104 - a bind test, never a listener
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((address, port))
-            except OSError:
-                return False
+        if not _can_bind(socket.AF_INET, address, port):
+            return False
+    # A machine without IPv6 has nobody who listens there.
+    return not _has_ipv6() or _can_bind(socket.AF_INET6, "::", port)
+
+
+def _can_bind(family: socket.AddressFamily, address: str, port: int) -> bool:
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
     return True
+
+
+def _has_ipv6() -> bool:
+    try:
+        return _can_bind(socket.AF_INET6, "::", 0)
+    except OSError:  # no such family
+        return False

@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.reference.config import Config, keep_last_good, read_again
+from harness.reference.config import Config, keep_last_good, read_again, refuse
 from harness.reference.publisher import each_change
-from harness.reference.records import NodeRecord, PodRecord, decode_pod
+from harness.reference.records import NodeRecord, PodRecord, decode_node, decode_pod
 from harness.reference.resources import NOTHING, Amounts
+from harness.reference.storage import CORRECT_STORAGE, StorageRules
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Iterable, Mapping
 
     from harness.errors import UsageError
     from harness.reference.discovery import Discovery
@@ -35,6 +36,9 @@ class Ledger(Protocol):
     def deleted(self, pod: PodRecord) -> None:
         """A watch said that this pod is gone."""
 
+    def resumed(self, pods: Iterable[PodRecord]) -> None:
+        """A watch of pods that had ended in order was taken up again, when these were known."""
+
     def correction(self, node: str) -> Amounts:
         """What is added to the allocated sum of `node`."""
 
@@ -44,6 +48,9 @@ class NoLedger:
 
     def deleted(self, pod: PodRecord) -> None:
         """Nothing to remember."""
+
+    def resumed(self, pods: Iterable[PodRecord]) -> None:
+        """Nothing has changed."""
 
     def correction(self, node: str) -> Amounts:  # noqa: ARG002 - the Protocol's signature
         """Nothing to correct."""
@@ -119,15 +126,19 @@ class Behaviour:
     Reflectors: `resync`, `resumes_watches` (as client-go does; the correct one lists anew), `on_gone` (what comes
     between a watch that brought 410 and the loss of sight), `forbidden_is_empty` (a list that is refused),
     `watches_from_list`, `on_watch_closed` (by the server, in order), `on_missed_deletion`, `on_error_event`,
-    `forget_node`, `merge_node`, `decode_pod`, `pod_identity`. Sums: `counts`, `ledger`. Nodes: `reportable`,
-    `reported_name`. Hardware: `recreate_pod`, `retries_pods` (that were refused), `sweeps_pods` (of nodes that are
-    gone), `when_node_is_gone`, `reads_again` (after a read that failed), `reported_registry`, `reported_gpu`.
+    `on_broken_watch`, `forget_node`, `merge_node`, `decode_node`, `decode_pod`, `pod_identity`. Sums: `counts`,
+    `ledger`. Nodes: `reportable`, `reported_name`. Hardware: `recreate_pod`, `retries_pods` (that were refused),
+    `replaces_ended` (pods), `outlives_pod` (what was read in it), `sweeps_pods` (of nodes that are gone),
+    `when_node_is_gone`, `reads_again` (after a read that failed), `discovers_blindly_s` (above 0: on any node, whether
+    or not it runs, and gives it up after so long), `asks_registry_again` (where it did not answer),
+    `reported_registry`, `registry_for_newcomers` (nodes that were not there when it was read), `reported_gpu`.
     Labels: `labels_nodes`, `retries_labels` (that were refused), `label_patch`, `leaves_out_refused` (keys that
     Kubernetes does not accept). Serving: `inventory_while_away`, `inventory_while_refused` (the API server answers
     5xx), `inventory_while_reconnecting` (a watch was lost, and the API server answers), `document_while_away`,
     `rest_waits_while_away`, `rest_takes_turns`, `stream_messages` (of the n-th call), `always_healthy`,
     `retries_ports`. Configuration file: `config_reader` (the way to its text), `on_bad_config` (says so, and what is
-    in force from then on; None: what was). Access: `rereads_token` (before each request).
+    in force from then on; None: what was), `on_bad_start` (what is in force when the first one is bad). Access:
+    `rereads_token` (before each request). Storage: `storage`.
     """
 
     resync: Callable[[], Awaitable[None]] = at_once
@@ -138,9 +149,11 @@ class Behaviour:
     on_watch_closed: Callable[[KubeClient, str], None] = nothing
     on_missed_deletion: Callable[[str], None] = nothing
     on_error_event: Callable[[Any], None] = nothing
+    on_broken_watch: Callable[[str], None] = nothing
     rereads_token: bool = True
     forget_node: bool = True
     merge_node: Callable[[NodeRecord | None, NodeRecord], NodeRecord] = current_node
+    decode_node: Callable[[Any], NodeRecord] = decode_node
     decode_pod: Callable[[Any], PodRecord] = decode_pod
     pod_identity: Callable[[PodRecord], Hashable] = pod_identity
     counts: Callable[[PodRecord], bool] = counts
@@ -149,10 +162,15 @@ class Behaviour:
     reported_name: Callable[[str], str] = whole_name
     recreate_pod: bool = True
     retries_pods: bool = True
+    replaces_ended: bool = True
+    outlives_pod: bool = True
     sweeps_pods: bool = True
     when_node_is_gone: Callable[[Discovery, NodeRecord], Awaitable[None]] = let_go
     reads_again: bool = True
+    asks_registry_again: bool = True
+    discovers_blindly_s: float = 0.0
     reported_registry: Callable[[Registry, Registry], Registry] = latest_registry
+    registry_for_newcomers: bool = True
     reported_gpu: Callable[[Gpu], Gpu] = true_gpu
     labels_nodes: bool = True
     retries_labels: bool = True
@@ -169,6 +187,8 @@ class Behaviour:
     retries_ports: bool = True
     config_reader: Callable[[str], Callable[[], str]] = read_again
     on_bad_config: Callable[[UsageError], Config | None] = keep_last_good
+    on_bad_start: Callable[[UsageError], Config] = refuse
+    storage: StorageRules = CORRECT_STORAGE
 
 
 CORRECT = Behaviour()

@@ -38,6 +38,10 @@ class Config:
         """Whether an expression is found anywhere in the node's name (Go's MatchString)."""
         return any(pattern.search(node) for pattern in self.exclude_nodes)
 
+    def classes_not_on(self, node: str) -> frozenset[str]:
+        """The storage classes that the node does not have."""
+        return frozenset(name for pattern, names in self.exclude_storage if pattern.search(node) for name in names)
+
 
 def parse(text: str) -> Config:
     """A configuration from YAML; raises UsageError that names what is wrong."""
@@ -62,9 +66,17 @@ def parse(text: str) -> Config:
     return Config(storage, nodes, tuple(rules))
 
 
-def read(source: str) -> Config:
+def refuse(error: UsageError) -> Config:
+    """Part A, "Process": a bad configuration at start is an error, over which the process ends."""
+    raise error
+
+
+def read(source: str, *, on_bad: Callable[[UsageError], Config] = refuse) -> Config:
     """The configuration at start: a file (ends in `yaml`), inline text, or "" for the default."""
-    return parse(_text(source))
+    try:
+        return parse(_text(source))
+    except UsageError as exc:
+        return on_bad(exc)
 
 
 def read_again(source: str) -> Callable[[], str]:

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
-from harness.reference.behaviour import CORRECT, Behaviour, Crash, counts, reportable
+from harness.reference import unlucky
+from harness.reference.behaviour import CORRECT, Behaviour, Crash, NoLedger, counts, reportable
 from harness.reference.config import Config
 from harness.reference.defect import Defect
 from harness.reference.defect import but as _but
+from harness.reference.fielddefects import FIELD_DEFECTS
 from harness.reference.figures import FIGURE_DEFECTS
 from harness.reference.inventory import Inventory
 from harness.reference.labels import managed
@@ -27,6 +29,7 @@ from harness.reference.naming import discovery_pod_name
 from harness.reference.pause import pause
 from harness.reference.records import NodeRecord, PodRecord, decode_pod
 from harness.reference.resources import NOTHING, Amounts
+from harness.reference.storagedefects import STORAGE_DEFECTS
 from harness.reference.streams import STREAM_DEFECTS
 
 if TYPE_CHECKING:
@@ -66,7 +69,7 @@ def _figures_as_first_seen(old: NodeRecord | None, new: NodeRecord) -> NodeRecor
     return replace(new, capacity=old.capacity, allocatable=old.allocatable)
 
 
-class _SubtractsTwice:
+class _SubtractsTwice(NoLedger):
     """Subtracts a pod when it finishes, and again when it is deleted."""
 
     def __init__(self) -> None:
@@ -420,9 +423,12 @@ DEFECTS: Mapping[str, Defect] = {
             ("CONFIG-1",),
             _but(on_bad_config=lambda _error: None),
         ),
+        *(Defect(*row) for row in unlucky.ROWS),
         *FIGURE_DEFECTS,
         *LEAKS,
+        *STORAGE_DEFECTS,
         *STREAM_DEFECTS,
+        *FIELD_DEFECTS,
     )
 }
 

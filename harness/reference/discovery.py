@@ -52,6 +52,7 @@ class _Memory:
     refusals: int = 0
     created_at: float = float("-inf")
     ending_since: float | None = None
+    began: float | None = None
     had_pod: bool = False
     given_up: bool = False
 
@@ -106,7 +107,8 @@ class Discovery:
 
     async def _step(self, node: NodeRecord, memory: _Memory) -> float:
         """Do what is next for the node; returns the seconds after which to look again unless something happens."""
-        if not self.state.offered(node.name):
+        blind_s = self.behaviour.discovers_blindly_s
+        if not (self.state.offered(node.name) or blind_s) or self._gave_up(node, memory, blind_s):
             memory.token = None
             return _QUIET_S
         pod = self.state.discovery_pods.get(discovery_pod_name(node.name))
@@ -120,14 +122,20 @@ class Discovery:
             return _QUIET_S
         return await self._read(node, pod, memory)
 
+    def _gave_up(self, node: NodeRecord, memory: _Memory, after_s: float) -> bool:
+        """Whether the node's hardware was asked for in vain for so long, and is no more; 0: never."""
+        now = self.state.monotonic()
+        memory.began = now if memory.began is None else memory.began
+        return 0 < after_s < now - memory.began and not self.state.known_hardware(node).complete
+
     def _fits(self, node: NodeRecord, pod: PodRecord, record: DiscoveryRecord) -> bool:
         """Whether a pod, perhaps one left by an operator that was killed, can be used for this Node object."""
-        return (
-            pod.node == node.name and record.owner_uid == node.uid and record.image == self.image and not pod.terminal
-        )
+        ended = pod.terminal and self.behaviour.replaces_ended
+        return pod.node == node.name and record.owner_uid == node.uid and record.image == self.image and not ended
 
     async def _make_pod(self, node: NodeRecord, memory: _Memory) -> float:
-        if memory.given_up or (memory.had_pod and not self.behaviour.recreate_pod):
+        once = not (self.behaviour.recreate_pod and self.behaviour.outlives_pod)
+        if memory.given_up or (memory.had_pod and once):
             return _QUIET_S
         if self.state.monotonic() - memory.created_at < 2.0:
             return 0.5  # made a moment ago; the watch will bring it

@@ -13,7 +13,10 @@ _NONE = Pair()
 
 def to_json(inventory: Inventory) -> dict[str, Any]:
     """The REST document; an empty `info` is null."""
-    return {"nodes": [_node(entry) for entry in inventory.nodes], "storage": []}
+    storage = [
+        {"quantity": _pair(item.quantity), "info": {"class": item.class_name, "iops": ""}} for item in inventory.storage
+    ]
+    return {"nodes": [_node(entry) for entry in inventory.nodes], "storage": storage}
 
 
 def _node(entry: NodeEntry) -> dict[str, Any]:
@@ -37,7 +40,10 @@ def _pair(pair: Pair) -> dict[str, str]:
 
 def to_proto(inventory: Inventory) -> pb.Cluster:
     """The gRPC message."""
-    return pb.Cluster(nodes=[_proto_node(entry) for entry in inventory.nodes])
+    storage = [
+        pb.Storage(quantity=_proto_pair(item.quantity), info={"class": item.class_name}) for item in inventory.storage
+    ]
+    return pb.Cluster(nodes=[_proto_node(entry) for entry in inventory.nodes], storage=storage)
 
 
 def _proto_node(entry: NodeEntry) -> pb.Node:

@@ -39,10 +39,19 @@ class NodeEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class StorageEntry:
+    """One class of cluster storage."""
+
+    class_name: str
+    quantity: Pair
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
-    """The whole inventory, nodes in order of their names."""
+    """The whole inventory, nodes and classes in order of their names."""
 
     nodes: tuple[NodeEntry, ...]
+    storage: tuple[StorageEntry, ...] = ()
 
 
 def node_entry(

@@ -38,6 +38,11 @@ class KubeClient:
         self._api_timeout_s = api_timeout_s
         self._session: aiohttp.ClientSession | None = None
 
+    @property
+    def access(self) -> Access:
+        """Where the API server is, for what takes a connection of its own."""
+        return self._access
+
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(ssl=self._access.tls or False, limit=0)
         self._session = aiohttp.ClientSession(connector=connector, auto_decompress=True)

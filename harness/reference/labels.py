@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PREFIX = "akash.network"
 GPU_PREFIX = f"{PREFIX}/capabilities.gpu."
+CLASS_PREFIX = f"{PREFIX}/capabilities.storage.class."
 NVIDIA_PRESENT = "nvidia.com/gpu.present"
 # Kubernetes "Labels and Selectors": the name part of a key.
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
@@ -55,16 +56,33 @@ def gpu_labels(gpus: Iterable[Gpu]) -> tuple[dict[str, str], list[str]]:
     return labels | {key: str(number) for key, number in count.items() if key not in refused}, refused
 
 
+def class_labels(classes: Iterable[str]) -> dict[str, str]:
+    """The labels of a node that has these storage classes, but for those whose keys Kubernetes would refuse."""
+    keys = (f"{CLASS_PREFIX}{name}" for name in classes)
+    return {key: "1" for key in keys if _NAME.fullmatch(key.partition("/")[2])}
+
+
+def _kept(current: Mapping[str, str], prefix: str) -> dict[str, str]:
+    return {key: value for key, value in current.items() if key.startswith(prefix)}
+
+
 def label_changes(
-    current: Mapping[str, str], *, offered: bool, gpus: tuple[Gpu, ...] | None, refused_too: bool = False
+    current: Mapping[str, str],
+    *,
+    offered: bool,
+    gpus: tuple[Gpu, ...] | None,
+    classes: Iterable[str] | None = (),
+    refused_too: bool = False,
 ) -> dict[str, str | None]:
     """What to change so that the managed labels are the wanted ones; None removes a key.
 
-    `gpus` is None while the cards are unknown. `refused_too`: with the keys that Kubernetes would refuse (a saboteur).
+    `gpus` is None while the cards are unknown, `classes` while the storage classes are. `refused_too`: with the keys
+    that Kubernetes would refuse (a saboteur).
     """
     wanted: dict[str, str] = {}
     if offered:
         wanted[PREFIX] = "true"
+        wanted |= _kept(current, CLASS_PREFIX) if classes is None else class_labels(classes)
         if gpus is None:
             wanted |= {key: current[key] for key in current if key.startswith(GPU_PREFIX) or key == NVIDIA_PRESENT}
         else:
@@ -127,7 +145,11 @@ class Labeller:
         gpus = self.state.gpus(node)
         self._say_refused(name, gpus or ())
         changes = label_changes(
-            node.labels, offered=offered, gpus=gpus, refused_too=not self.behaviour.leaves_out_refused
+            node.labels,
+            offered=offered,
+            gpus=gpus,
+            classes=self.state.stores.labelled_on(self.state.config, name),
+            refused_too=not self.behaviour.leaves_out_refused,
         )
         if not changes:
             self._failures.pop(name, None)

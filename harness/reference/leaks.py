@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import ClusterError
 from harness.reference.defect import Defect, but
 from harness.reference.pause import pause
+from harness.reference.stores import VOLUMES
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -32,6 +33,12 @@ def spin(_client: KubeClient, _path: str) -> None:
     if not _kept:
         _kept.append(True)
         _again(asyncio.get_running_loop())
+
+
+def spin_for_volumes(client: KubeClient, path: str) -> None:
+    """The same, but only for the watch of volumes."""
+    if path.endswith(f"/{VOLUMES}"):
+        spin(client, path)
 
 
 def _again(loop: asyncio.AbstractEventLoop) -> None:
@@ -88,6 +95,12 @@ LEAKS = (
         "Once the server has closed a watch in order, one core is busy for ever.",
         ("SURVIVE-2",),
         but(on_watch_closed=spin),
+    ),
+    Defect(
+        "busy-after-volume-watch",
+        "Once the server has closed the watch of PersistentVolumes in order, one core is busy for ever (report 661).",
+        ("SURVIVE-2",),
+        but(on_watch_closed=spin_for_volumes),
     ),
     Defect(
         "leaks-watches",

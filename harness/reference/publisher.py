@@ -84,7 +84,8 @@ class Publisher:
                 self._entries[name] = entry
 
     def _publish(self) -> None:
-        inventory = self._view(Inventory(tuple(self._entries[name] for name in sorted(self._entries))))
+        nodes = tuple(self._entries[name] for name in sorted(self._entries))
+        inventory = self._view(Inventory(nodes, self._state.storage()))
         if self.current is None:
             LOG.info("the first inventory is complete: %d nodes", len(inventory.nodes))
         elif inventory == self.current.inventory:

@@ -68,7 +68,9 @@ class Reflector(Generic[T]):
     except in a saboteur). `resumes`: a broken watch is taken up where it ended (in a saboteur only). `on_gone`: awaited
     when a watch brought 410, before anything follows from it. `forbidden_is_empty`: a list that is refused for want of
     rights is taken for one of nothing (in a saboteur only). `from_list`: a watch begins where the list ended (but in a
-    saboteur). `on_closed`: told of each watch that the server has ended in order.
+    saboteur). `on_closed`: told of each watch that the server has ended in order; `on_resumed`: told that it is taken
+    up again; `on_broken`: told why a watch broke off. `reopens`: a watch that the server ended is taken up (in a
+    saboteur it is not).
     """
 
     name: str
@@ -84,6 +86,9 @@ class Reflector(Generic[T]):
     forbidden_is_empty: bool = False
     from_list: bool = True
     on_closed: Callable[[KubeClient, str], None] = nothing
+    on_broken: Callable[[str], None] = nothing
+    on_resumed: Callable[[], None] = nothing
+    reopens: bool = True
     _scope: asyncio.Timeout | None = None
     _said: str = ""
 
@@ -161,7 +166,9 @@ class Reflector(Generic[T]):
                             if self.resumes:
                                 self.sight.seen(self.name)
                 self.on_closed(self.client, self.path)
+                self.on_resumed()
             except ClusterError as exc:
+                self.on_broken(exc.what)
                 if isinstance(exc, ApiError) and exc.status == _GONE:
                     await self.on_gone()
                 if not self.resumes:
@@ -171,6 +178,8 @@ class Reflector(Generic[T]):
                 LOG.info("%s: taking up the watch anew at version %s", self.name, version)
             finally:
                 self._scope = None
+            if not self.reopens:
+                await asyncio.Event().wait()
             if not events:
                 # Closed at once and for ever must not turn into a busy loop.
                 await pause(0.1)

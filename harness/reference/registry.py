@@ -22,11 +22,18 @@ _CONTENT_BYTES = 16 << 20
 
 
 async def follow(
-    url: str, *, timeout_s: float, period_s: float, apply: Callable[[Registry], None], tried: asyncio.Event
+    url: str,
+    *,
+    timeout_s: float,
+    period_s: float,
+    apply: Callable[[Registry], None],
+    tried: asyncio.Event,
+    again: bool = True,
 ) -> None:
     """Ask `url` for `/devices/gpus` until cancelled: often until it answers, then every `period_s`.
 
-    `tried` is set after the first attempt, however it ended.
+    `tried` is set after the first attempt, however it ended. `again` is False only in a saboteur, which does not ask
+    again where it got no answer.
     """
     if not url:
         LOG.warning("registry: no --provider-configs-url, so no GPU has a name")
@@ -40,6 +47,9 @@ async def follow(
                 registry = await _query(session, address)
             except ApiUnavailableError as exc:
                 LOG.warning("couldn't query inventory registry: %s", exc.what)
+                if not again:
+                    tried.set()
+                    return
                 wait_s = min(next(waits), period_s)
             else:
                 apply(registry)

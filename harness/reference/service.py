@@ -7,13 +7,13 @@ import os
 import signal
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from aiohttp import web
 
 from harness.errors import ClusterError
 from harness.reference import config, kubeconfig, registry
-from harness.reference.behaviour import Crash
+from harness.reference.behaviour import Crash, nothing
 from harness.reference.discovery import Discovery
 from harness.reference.kubeclient import KubeClient
 from harness.reference.labels import Labeller
@@ -22,22 +22,28 @@ from harness.reference.log import LOG
 from harness.reference.options import GRPC_PORT, REST_PORT, Options
 from harness.reference.pause import backoff, pause
 from harness.reference.publisher import Publisher
-from harness.reference.records import decode_node
 from harness.reference.reflector import Reflector
 from harness.reference.rest import Rest
 from harness.reference.rpc import Rpc
 from harness.reference.state import NodeMirror, PodMirror, State
+from harness.reference.storage import decode_class, decode_volume
+from harness.reference.stores import CLASSES, VOLUMES, ClassMirror, Tools, VolumeMirror
 from harness.reference.visibility import Visibility
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from harness.reference.behaviour import Behaviour
     from harness.reference.inventory import Inventory
+    from harness.reference.reflector import Mirror
 
 # The end of the process may take this long, so that a supervisor's SIGKILL is not needed.
 _CLEAN_UP_S = 2.0
 _CRASHED = 2
+_CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
+_LOOK_S = 3600.0
+
+Record = TypeVar("Record")
 
 
 async def serve(options: Options, behaviour: Behaviour) -> None:
@@ -49,7 +55,7 @@ async def serve(options: Options, behaviour: Behaviour) -> None:
     access = kubeconfig.load(options.kubeconfig)
     if not behaviour.rereads_token:
         access = access.kept()
-    settings = config.read(options.config)
+    settings = config.read(options.config, on_bad=behaviour.on_bad_start)
     async with KubeClient(access, api_timeout_s=options.api_timeout_s) as client:
         operator = Operator(options, behaviour, client, settings)
         await operator.run(stop)
@@ -66,16 +72,15 @@ class Operator:
         self._state = State(behaviour, options.pod_namespace, settings)
         self._visibility = Visibility(("nodes", "pods"), on_change=self._state.changed.set, on_return=self._restart)
         self._publisher = Publisher(self._state, complete=self._complete, view=self._view)
-        self._nodes = Reflector(
-            "nodes", "/api/v1/nodes", client, decode_node, NodeMirror(self._state), self._visibility,
-            behaviour.resync, behaviour.on_error_event, behaviour.resumes_watches, behaviour.on_gone,
-            behaviour.forbidden_is_empty, behaviour.watches_from_list, on_closed=behaviour.on_watch_closed,
-        )  # fmt: skip
-        self._pods = Reflector(
-            "pods", "/api/v1/pods", client, behaviour.decode_pod, PodMirror(self._state), self._visibility,
-            behaviour.resync, behaviour.on_error_event, behaviour.resumes_watches, behaviour.on_gone,
-            behaviour.forbidden_is_empty, behaviour.watches_from_list, on_closed=behaviour.on_watch_closed,
-        )  # fmt: skip
+        stores = self._state.stores
+        self._nodes = self._reflector("nodes", "/api/v1/nodes", behaviour.decode_node, NodeMirror(self._state))
+        self._pods = self._reflector(
+            "pods", "/api/v1/pods", behaviour.decode_pod, PodMirror(self._state), self._state.pods_watched_anew
+        )
+        self._classes = self._reflector(CLASSES, _CLASSES, decode_class, ClassMirror(stores))
+        self._volumes = self._reflector(VOLUMES, f"/api/v1/{VOLUMES}", decode_volume, VolumeMirror(stores))
+        self._volumes.reopens = behaviour.storage.reopens_watch
+        self._tools = Tools(stores, client, config=lambda: self._state.config)
         self._discovery = Discovery(
             self._state, client, behaviour, options.discovery_image, options.discovery_period_s,
             ready=lambda: self._visibility.synced, away=lambda: self._visibility.away,
@@ -84,6 +89,21 @@ class Operator:
         self._state.listeners += [self._discovery.wake, self._labels.wake]
         self._rpc = Rpc(self._publisher, behaviour)
         self._runner = Rest(self._publisher, self._visibility, behaviour).runner()
+
+    def _reflector(
+        self,
+        name: str,
+        path: str,
+        decode: Callable[[Any], Record],
+        mirror: Mirror[Record],
+        on_resumed: Callable[[], None] = nothing,
+    ) -> Reflector[Record]:
+        how = self._behaviour
+        return Reflector(
+            name, path, self._client, decode, mirror, self._visibility, how.resync, how.on_error_event,
+            how.resumes_watches, how.on_gone, how.forbidden_is_empty, how.watches_from_list,
+            on_closed=how.on_watch_closed, on_broken=how.on_broken_watch, on_resumed=on_resumed,
+        )  # fmt: skip
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set; an exception of any part ends all of them and is raised."""
@@ -113,6 +133,7 @@ class Operator:
             self._serve_rpc(),
             self._nodes.run(),
             self._pods.run(),
+            self._storage(),
             self._visibility.probe(self._client),
             self._discovery.run(),
             self._labels.run(),
@@ -129,8 +150,16 @@ class Operator:
                 period_s=options.registry_query_period_s,
                 apply=self._state.put_registry,
                 tried=self._registry_tried,
+                again=self._behaviour.asks_registry_again,
             ),
         ]
+
+    async def _storage(self) -> None:
+        """Follow storage from the moment on at which the configuration names a class."""
+        while not self._state.config.cluster_storage:
+            await pause(_LOOK_S, self._state.stores.happened)
+        # No task group: a crash must stay the crash that it is.
+        await asyncio.gather(self._classes.run(), self._volumes.run(), self._tools.run())
 
     async def _serve_rest(self) -> None:
         port = self._options.rest_port or await self._own_port("rest", REST_PORT)
@@ -174,7 +203,9 @@ class Operator:
         return default
 
     def _complete(self) -> bool:
-        return self._visibility.synced and self._registry_tried.is_set() and self._state.all_settled()
+        state = self._state
+        seen = self._visibility.synced and state.stores.complete(state.config)
+        return seen and self._registry_tried.is_set() and state.all_settled()
 
     def _view(self, inventory: Inventory) -> Inventory:
         behaviour, sight = self._behaviour, self._visibility
@@ -185,8 +216,8 @@ class Operator:
         return behaviour.inventory_while_away(inventory) if sight.away else inventory
 
     def _restart(self) -> None:
-        self._nodes.restart()
-        self._pods.restart()
+        for reflector in (self._nodes, self._pods, self._classes, self._volumes):
+            reflector.restart()
 
     async def _close_ports(self) -> None:
         await asyncio.gather(self._rpc.stop(), self._runner.cleanup())

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 from harness.reference.behaviour import Behaviour, Ledger, reportable
 from harness.reference.hardware import NO_REGISTRY, Gpu, Hardware, Registry, known_gpus
 from harness.reference.inventory import NodeEntry, node_entry
+from harness.reference.stores import Stores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from harness.reference.config import Config
+    from harness.reference.inventory import StorageEntry
     from harness.reference.records import NodeRecord, PodRecord
 
 # TRUTH-1 gives a node 5 s to appear; when its hardware cannot be read by then it appears without hardware info.
@@ -45,10 +47,13 @@ class State:
     _by_node: dict[str, dict[Hashable, PodRecord]] = field(default_factory=dict)
     _first_offered: dict[str, tuple[str, float]] = field(default_factory=dict)
     _dirty: set[str] = field(default_factory=set)
+    _told: set[str] = field(default_factory=set)
     _ledger: Ledger = field(init=False)
+    stores: Stores = field(init=False)
 
     def __post_init__(self) -> None:
         self._ledger = self.behaviour.ledger()
+        self.stores = Stores(self.behaviour.storage, self.changed.set, self.touch_all)
 
     # -- what is put in ------------------------------------------------------------------------------------------
 
@@ -94,7 +99,16 @@ class State:
         known = self.discovery_pods.get(pod.name)
         if known is not None and self._is_ours(pod) and known.uid == pod.uid:
             del self.discovery_pods[pod.name]
+            if not self.behaviour.outlives_pod:
+                self.hardware.pop(pod.node, None)
+                self._stale(pod.node)
             self._tell(pod.node)
+
+    def pods_watched_anew(self) -> None:
+        """A watch of pods that had ended in order was taken up again."""
+        self._ledger.resumed([pod for pod in self._pods.values() if pod.node])
+        for name in self._by_node:
+            self._stale(name)
 
     def put_hardware(self, name: str, hardware: Hardware) -> None:
         """The hardware of a node has been read, at least in part."""
@@ -107,6 +121,7 @@ class State:
         self._reported_registry = self.behaviour.reported_registry(self._reported_registry, registry)
         if registry != self.registry:
             self.registry = registry
+            self._told = {node.uid for node in self.nodes.values()}
             self.touch_all()
 
     def put_config(self, config: Config) -> None:
@@ -115,6 +130,7 @@ class State:
             self.config = config
             for node in self.nodes.values():
                 self._note_offer(node)
+            self.stores.happened.set()
             self.touch_all()
 
     def touch(self, name: str) -> None:
@@ -161,7 +177,7 @@ class State:
         cards = self.known_hardware(node).cards
         if cards is None or not self.registry.loaded:
             return None
-        return known_gpus(cards, self.registry)
+        return known_gpus(cards, self._registry_of(node, self.registry))
 
     def entry(self, name: str) -> NodeEntry | None:
         """What is to be reported of this node now; None for a node that is not reported."""
@@ -169,15 +185,22 @@ class State:
         if node is None or not self.behaviour.reportable(node) or self.config.excludes(name) or not self.settled(node):
             return None
         hardware = self.known_hardware(node)
-        gpus = known_gpus(hardware.cards or (), self._reported_registry)
+        gpus = known_gpus(hardware.cards or (), self._registry_of(node, self._reported_registry))
         return node_entry(
-            self.behaviour.reported_name(name),
+            self.behaviour.reported_name(node.name),
             node,
             (pod.requests for pod in self._by_node.get(name, {}).values() if self.behaviour.counts(pod)),
             cpu_info=hardware.cpus or (),
             gpu_info=tuple(map(self.behaviour.reported_gpu, gpus)),
+            storage_classes=self.stores.of_node(self.config, name),
             correction=self._ledger.correction(name),
         )
+
+    def storage(self) -> tuple[StorageEntry, ...]:
+        """What is to be reported of cluster storage now."""
+        if not self.config.cluster_storage:
+            return ()
+        return self.stores.entries(self.config, [node for name, node in self.nodes.items() if self.offered(name)])
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -205,6 +228,11 @@ class State:
     def orphans(self) -> Iterator[PodRecord]:
         """Discovery pods that belong to no Node."""
         return (pod for pod in self.discovery_pods.values() if pod.node not in self.nodes)
+
+    def _registry_of(self, node: NodeRecord, registry: Registry) -> Registry:
+        """What the registry says to this node (all of it, except in a saboteur)."""
+        told = self.behaviour.registry_for_newcomers or node.uid in self._told
+        return registry if told else NO_REGISTRY
 
     def _is_ours(self, pod: PodRecord) -> bool:
         return pod.discovery is not None and pod.namespace == self.pod_namespace

@@ -58,7 +58,7 @@ class Visibility:
     @property
     def synced(self) -> bool:
         """Every mirror has been complete at least once."""
-        return len(self.complete) == len(self.names)
+        return self.complete.issuperset(self.names)
 
     @property
     def away(self) -> bool:

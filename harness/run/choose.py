@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
-from harness.operator.base import parse
+from harness.operator.base import REFERENCE, parse
 from harness.reference.defects import DEFECTS
 
 if TYPE_CHECKING:
@@ -21,6 +21,12 @@ def choose(operator: str, defect: str | None) -> OperatorSpec:
     if defect is not None and defect not in DEFECTS:
         raise UsageError(f"--defect {defect} is not known", hint=f"one of {', '.join(DEFECTS)}")
     return spec
+
+
+def named(text: str) -> tuple[str, str | None]:
+    """--operator and --defect in one word: a path, "reference", or "reference+DEFECT"."""
+    head, plus, defect = text.partition("+")
+    return (head, defect) if plus and head == REFERENCE else (text, None)
 
 
 def optional_parts(stores: Iterable[DatastoreSpec]) -> tuple[str, ...]:

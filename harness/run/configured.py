@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from harness.cluster.configfile import ConfigFile, Configuration, text
+from harness.cluster.configfile import ConfigFile, Configuration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,9 +18,16 @@ def provide(wanted: Configuration | None, directory: Path, live: LiveTruth) -> C
     """Make the file that the operator starts with, below the run's own directory, and record it; None where none is."""
     if wanted is None:
         return None
-    content = text(wanted.exclude)
+    content = wanted.text()
     live.record("config", body=document(content))
-    return ConfigFile.create(directory / "config", content, volume=wanted.volume)
+    return None if wanted.inline else ConfigFile.create(directory / "config", content, volume=wanted.volume)
+
+
+def argument(wanted: Configuration | None, file: ConfigFile | None) -> str:
+    """What the operator is given as --config: the file's path, the text itself, or nothing."""
+    if file is not None:
+        return str(file.path)
+    return "" if wanted is None else wanted.text()
 
 
 def document(content: str | None) -> Any:

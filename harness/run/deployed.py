@@ -26,15 +26,16 @@ def operator(
     history: HistoryWriter,
     logs: Path,
     *,
-    file: Path | None,
+    given: str,
 ) -> OperatorProcess:
     """The operator, not started yet, on ports of the cluster's; what happens to its process goes into the history.
 
-    `file`: its configuration; None: it is given none.
+    `given`: its configuration, as a path or a text; "": it is given none.
     """
     config = OperatorConfig(
         kubeconfig=cluster.operator_kubeconfig, rest_port=cluster.take_port(), grpc_port=cluster.take_port(),
-        registry_url=cluster.registry_url, namespace=POD_NAMESPACE, config=file,
+        registry_url=cluster.registry_url, namespace=POD_NAMESPACE, config=given,
+        by_environment=scenario.by_environment, address=scenario.rest_address,
     )  # fmt: skip
 
     def note(**fields: Any) -> None:

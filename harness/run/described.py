@@ -80,6 +80,10 @@ def needs(name: str) -> tuple[str, ...]:
         found.append("supervised operator")
     if name in catalog.OF_CONFIGURED:
         found.append("configuration file")
+    if name in catalog.OF_MEMORY_GROUPS:
+        found.append("memory control group")
+    if name in catalog.OF_STORAGE:
+        found.append("storage")
     return tuple(found)
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import json
 import platform
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from harness import seed as seeds
+from harness.bundle import LOGS, manifest, secrets
 from harness.check.contract import judge_history
 from harness.clock import RunClock
 from harness.cluster.datastore import DatastoreSpec
@@ -28,13 +28,14 @@ from harness.history.writer import HistoryWriter
 from harness.operator.supervisor import UNCHANGED, Supervision
 from harness.run import footprint
 from harness.run.nemesis import Nemesis
+from harness.run.plan import Plan
 from harness.run.renamed import renamed
-from harness.run.result import RunResult
+from harness.run.result import RunResult, write_states
 from harness.run.stage import staged
 from harness.wait import interval, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from harness.operator.base import OperatorSpec
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from harness.scenario import Scenario
     from harness.toolchain import Toolchain
     from harness.traffic.driver import Driver
+    from harness.traffic.volumes import VolumeDriver
 
 GATE_QUIET_S = 0.5
 GATE_PATIENCE_S = 12.0
@@ -50,8 +52,6 @@ GATE_PATIENCE_S = 12.0
 GATE_LASTING_S = 2.0
 CONVERGE_EXTRA_S = 5.0
 """How much longer than the objective convergence is awaited, so that a late recovery is measured, not only missed."""
-
-PLAN_FILE = "plan.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Setup:
     in it; `settle`: whether traffic ends with the same pods for the same seed, so that runs on several datastores
     compare; `phase`: told what the run is doing, for progress on a terminal; `datastore`: None for each scenario's
     usual one; `names`: how nodes, namespaces, pods and GPU models are named (`harness.names.naming`); `supervision`:
-    the supervisor that is asked for beyond the scenarios' own.
+    the supervisor that is asked for beyond the scenarios' own; `audit`: whether API servers write an audit log.
     """
 
     toolchain: Toolchain
@@ -75,6 +75,7 @@ class Setup:
     settle: bool = False
     names: str = "usual"
     supervision: Supervision = UNCHANGED
+    audit: bool = False
 
     def asked_for(self, scenario: Scenario) -> DatastoreSpec:
         """The datastore that a run was to be on, whether or not the scenario is possible on it."""
@@ -96,32 +97,61 @@ def run(scenario: Scenario, setup: Setup) -> RunResult:
     Raises HarnessError when the run could not take place; whatever the operator does is in the result, never an
     exception.
     """
+    return carry_out(planned(scenario, setup), setup)
+
+
+def carry_out(plan: Plan, setup: Setup) -> RunResult:
+    """Carry out a plan, a new one or one of a bundle, and judge it; as `run`.
+
+    What the plan says counts, and of the setup only the rest: toolchain, operator, place. A datastore of the setup's
+    takes the place of the plan's usual one; raises UsageError where the scenario is not possible on it.
+    """
     began = time.monotonic()
-    scenario = scenario.deployed(setup.supervision)
-    spec = setup.spec(scenario)
-    label = label_of(scenario, spec)
-    scenario, named = renamed(scenario, setup.names)
-    bundle = _make_bundle(setup.out, label)
-    asyncio.run(_Run(scenario, setup, bundle, named).carry_out())
+    spec = setup.datastore or DatastoreSpec(plan.datastore)
+    setup = replace(setup, seed=plan.seed, settle=plan.settle, datastore=spec)
+    plan = replace(plan, datastore=setup.spec(plan.scenario).kind)
+    bundle = _make_bundle(setup.out, plan.label)
+    try:
+        asyncio.run(_Run(plan, setup, bundle).carry_out())
+    finally:
+        secrets.scrub(bundle)
     ended = time.monotonic()
     history = reader.read(bundle / "history.jsonl")
     judgement = judge_history(history)
     result = RunResult(
-        scenario=label,
-        seed=setup.seed,
+        scenario=plan.label,
+        seed=plan.seed,
         operator=setup.operator.describe(),
         versions=versions(setup.toolchain),
-        datastore=spec.kind,
-        names=setup.names,
-        supervision=scenario.supervision,
+        datastore=plan.datastore,
+        names=plan.names,
+        supervision=plan.scenario.supervision,
         judgement=judgement,
         wall_s=time.monotonic() - began,
         overhead_s=_overhead(history, ended - began) + (time.monotonic() - ended),
         bundle=bundle,
-        reproduce=setup.reproduce.format(scenario=scenario.id, seed=setup.seed, datastore=spec.kind),
+        reproduce=setup.reproduce.format(scenario=plan.scenario.id, seed=plan.seed, datastore=plan.datastore),
     )
+    write_states(bundle, history, judgement)
     result.write()
+    manifest.seal(bundle)
     return result
+
+
+def planned(scenario: Scenario, setup: Setup) -> Plan:
+    """What is to be done: the scenario as it is deployed and named, the seed, and where; raises UsageError."""
+    scenario = scenario.deployed(setup.supervision)
+    spec = setup.spec(scenario)
+    scenario, named = renamed(scenario, setup.names)
+    return Plan(
+        scenario=scenario,
+        seed=setup.seed,
+        datastore=spec.kind,
+        names=named["names"],
+        called=named["called"],
+        settle=setup.settle,
+        kubernetes=setup.toolchain.versions.get("kube-apiserver", ""),
+    )
 
 
 def versions(toolchain: Toolchain) -> dict[str, str]:
@@ -133,16 +163,11 @@ def versions(toolchain: Toolchain) -> dict[str, str]:
     return {"harness": own, "python": platform.python_version(), **toolchain.versions}
 
 
-def label_of(scenario: Scenario, spec: DatastoreSpec) -> str:
-    """How a run is called: the scenario's id, with the datastore where that is not the usual one."""
-    return scenario.id if spec.kind == scenario.possible_on[0] else f"{scenario.id}@{spec.kind}"
-
-
 def _make_bundle(out: Path, label: str) -> Path:
     bundle = out / label
     try:
         bundle.mkdir(parents=True, exist_ok=False)
-        (bundle / "logs").mkdir()
+        (bundle / LOGS).mkdir()
     except FileExistsError:
         raise UsageError(
             f"{bundle} exists already", hint="two scenarios have one id, or --out was used before"
@@ -162,24 +187,23 @@ def _overhead(history: reader.History, wall_s: float) -> float:
 
 @dataclass(slots=True)
 class _Run:
-    scenario: Scenario
+    plan: Plan
     setup: Setup
     bundle: Path
-    named: Mapping[str, Any]
     clock: RunClock = field(default_factory=RunClock)
 
     async def carry_out(self) -> None:
         """Everything up to complete evidence on disk; always leaves nothing behind."""
-        self._write_plan()
+        self._describe()
         history = HistoryWriter(self.bundle, self.clock)
         try:
             self._phase("starting the cluster")
             history.add(
                 "run", scenario=self.scenario.as_json(), seed=self.setup.seed, operator=self.setup.operator.describe(),
-                versions=versions(self.setup.toolchain), **self.named,
+                versions=versions(self.setup.toolchain), names=self.plan.names, called=dict(self.plan.called),
                 started=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             )  # fmt: skip
-            async with staged(self.scenario, self.setup, history, self.bundle / "logs", self._phase) as stage:
+            async with staged(self.scenario, self.setup, history, self.bundle / LOGS, self._phase) as stage:
                 if await self._gate(stage):
                     stage.follow_streams()
                     await self._harm(stage, Nemesis(stage.world, history, Journal(self.bundle)))
@@ -230,7 +254,9 @@ class _Run:
         history = stage.history
         history.add("mark", mark="traffic-begin", detail="")
         stage.world.driver = driver = stage.driver()
-        traffic = stage.spawn(driver.run()) if driver is not None else None
+        volumes = stage.volume_driver()
+        drivers = [one for one in (driver, volumes) if one is not None]
+        traffic = [stage.spawn(one.run()) for one in drivers]
         try:
             if self.scenario.faults:
                 self._phase("harm: " + ", ".join(fault.kind for fault in injected(*self.scenario.faults)))
@@ -239,19 +265,22 @@ class _Run:
             else:
                 self._phase("observing")
                 await interval(self.scenario.observe_s)
-            if driver is not None:
-                await self._enough(driver)
+            for one in drivers:
+                await self._enough(one)
         finally:
             history.add("mark", mark="final-heal", detail="")
             await nemesis.heal_all()
-        if driver is not None and traffic is not None:
-            driver.stop()
-            await traffic
-            if self.setup.settle:
-                await driver.settle(seeds.stream(self.setup.seed, self.scenario.id, "settle"))
+        for one in drivers:
+            one.stop()
+        for task in traffic:
+            await task
+        if driver is not None and self.setup.settle:
+            await driver.settle(seeds.stream(self.setup.seed, self.scenario.id, "settle"))
+        if volumes is not None and self.setup.settle:
+            await volumes.settle()
         history.add("mark", mark="traffic-end", detail="")
 
-    async def _enough(self, driver: Driver) -> None:
+    async def _enough(self, driver: Driver | VolumeDriver) -> None:
         """A fault that was over quickly is followed by traffic until there was enough of it to judge."""
         with contextlib.suppress(WaitTimeoutError):  # too little traffic is judged: assumption TRAFFIC
 
@@ -275,13 +304,25 @@ class _Run:
         else:
             stage.history.add("mark", mark="converged", detail="")
 
+    @property
+    def scenario(self) -> Scenario:
+        """What is carried out."""
+        return self.plan.scenario
+
     def _phase(self, text: str) -> None:
         self.setup.phase(self.bundle.relative_to(self.setup.out).as_posix(), text)
 
-    def _write_plan(self) -> None:
-        body = {"scenario": self.scenario.as_json(), "seed": self.setup.seed, **self.named}
-        body["datastore"] = self.setup.spec(self.scenario).kind
-        try:
-            (self.bundle / PLAN_FILE).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
-        except OSError as exc:
-            raise PlatformError(f"cannot write to {self.bundle}: {exc.strerror}") from exc
+    def _describe(self) -> None:
+        """What the bundle is, and what is to be done: on disk before anything is."""
+        tools = self.setup.toolchain
+        manifest.Manifest(
+            scenario=self.plan.label,
+            seed=self.plan.seed,
+            operator=self.setup.operator.describe(),
+            versions=versions(tools),
+            toolchain={
+                name: {"version": tools.versions[name], "source": tools.sources[name], "sha256": tools.sha256[name]}
+                for name in tools.paths
+            },
+        ).write(self.bundle)
+        self.plan.write(self.bundle)

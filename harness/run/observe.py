@@ -1,4 +1,4 @@
-"""Watching the ground truth: every change of a node or pod goes into the history as it is seen.
+"""Watching the ground truth: every change of a node or pod, and of storage, goes into the history as it is seen.
 
 With several servers it is watched at each of them, and whoever tells first is believed: resource versions are the
 datastore's, so they tell which of two servers knows more. A server that hangs, or is cut off from the others, hides
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from harness.history.writer import HistoryWriter
 
 WATCHED = ("nodes", "pods")
+"""What is watched in every run."""
+
+OF_STORAGE, OF_CEPH = ("storageclasses", "persistentvolumes"), ("cephclusters",)
+"""What is watched as well where the scenario has storage, and where some of it is Ceph's."""
+
+_PATHS = {
+    "storageclasses": "/apis/storage.k8s.io/v1/storageclasses",
+    "cephclusters": "/apis/ceph.rook.io/v1/cephclusters",
+}
 _IDLE_S = 120.0  # the API server sends bookmarks about once a minute
 _RETRY_S = 0.1
 
@@ -105,7 +114,7 @@ async def watch(client: KubeClient, resource: str, live: LiveTruth, first: async
 
     `first` is set when the first LIST is in the history.
     """
-    path = f"/api/v1/{resource}"
+    path = _PATHS.get(resource, f"/api/v1/{resource}")
     while True:
         try:
             version = await _list(client, path, resource, live)
@@ -141,7 +150,14 @@ def trim(resource: str, item: Mapping[str, Any]) -> dict[str, Any]:
     """The parts of an object that a model or a reader of the history needs."""
     meta = item["metadata"]
     kept = {key: meta[key] for key in ("name", "namespace", "uid", "labels", "deletionTimestamp") if key in meta}
+    if resource == "storageclasses":
+        return {"metadata": kept, **{key: item[key] for key in ("provisioner", "parameters") if key in item}}
     spec, status = item.get("spec", {}), item.get("status", {})
+    if resource == "persistentvolumes":
+        spec = {key: spec[key] for key in ("capacity", "storageClassName") if key in spec}
+        return {"metadata": kept, "spec": spec, "status": {"phase": status.get("phase", "")}}
+    if resource == "cephclusters":
+        return {"metadata": kept, "status": {"state": status.get("state", "")}}
     if resource == "nodes":
         return {
             "metadata": kept,

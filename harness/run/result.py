@@ -7,17 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.bundle import VERDICTS_FILE
+from harness.bundle import STATE_FILE, VERDICTS_FILE
+from harness.bundle.manifest import write_json
 from harness.check.contract import PROMISES, Judgement
 from harness.check.verdict import UNKNOWN, PromiseVerdict, Verdict
 from harness.errors import PlatformError, UsageError
+from harness.history.state import states
 from harness.names.naming import USUAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from harness.history.reader import History
     from harness.scenario import Scenario
+
+_MOMENTS = 8
+"""So many moments are told at most: a run in which everything is wrong has hundreds, and they are much alike."""
 
 
 def _text(promise: str) -> str:
@@ -114,6 +120,23 @@ class RunResult:
                 f"cannot write {path}: {exc.strerror}", hint="free some space or choose another --out"
             ) from exc
         return path
+
+
+def write_states(bundle: Path, history: History, judgement: Judgement) -> None:
+    """Write state.json: nodes and pods as they truly were when each promise was first seen broken; none, no file."""
+    firsts = {
+        verdict.promise: min(finding.t_s for finding in verdict.findings)
+        for verdict in judgement.promises
+        if verdict.findings
+    }
+    if not firsts:
+        return
+    moments = sorted(set(firsts.values()))[:_MOMENTS]
+    found = [
+        {"promises": sorted(name for name, t in firsts.items() if t == state["t"]), **state}
+        for state in states(history, moments)
+    ]
+    write_json(bundle / STATE_FILE, {"moments": found})
 
 
 Run = Callable[["Scenario"], RunResult]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import seed as seeds
 from harness.check.contract import PROMISES
-from harness.cluster import access, nodes
+from harness.cluster import access, cephtools, nodes, storage
 from harness.cluster.embedded import EmbeddedCluster
 from harness.cluster.hardware import registry
 from harness.cluster.shape import Shape
@@ -20,13 +20,14 @@ from harness.fault import catalog
 from harness.fault.schedule import injected
 from harness.operator.supervisor import TIMEOUT_S, longest_until_probed_s
 from harness.run import configured, deployed, footprint, said, stall, usage
-from harness.run.observe import WATCHED, LiveTruth, watch
+from harness.run.observe import OF_CEPH, OF_STORAGE, WATCHED, LiveTruth, watch
 from harness.run.poll import Polling
 from harness.run.steady import Steady
 from harness.run.world import RunControl, RunWorld
 from harness.traffic import whole
 from harness.traffic.driver import Driver
 from harness.traffic.pods import Churn
+from harness.traffic.volumes import VolumeDriver
 from harness.wait import Progress, until
 
 if TYPE_CHECKING:
@@ -94,15 +95,22 @@ class Stage:
         return longest_s + (longest_until_probed_s(self.scenario.backoff_scale) if self.scenario.liveness else 0.0)
 
     def driver(self) -> Driver | None:
-        """The scenario's traffic, not started yet; None when the cluster is to be left alone."""
+        """The scenario's traffic of pods, not started yet; None when the nodes are to be left alone."""
         if self.scenario.traffic is None:
             return None
-
-        def note(**fields: Any) -> None:
-            self.history.add("op", **fields)
-
         rng = seeds.stream(self.setup.seed, self.scenario.id, "traffic")
-        return Driver(self.world.cluster.client, self.scenario.traffic, self.world.profiles, rng, note)
+        return Driver(self.world.cluster.client, self.scenario.traffic, self.world.profiles, rng, self._note)
+
+    def volume_driver(self) -> VolumeDriver | None:
+        """The scenario's traffic of volumes, likewise."""
+        volumes, wanted = self.scenario.volumes, self.scenario.storage
+        if volumes is None or wanted is None:
+            return None
+        rng = seeds.stream(self.setup.seed, self.scenario.id, "volumes")
+        return VolumeDriver(self.world.cluster.client, volumes, wanted, rng, self._note)
+
+    def _note(self, **fields: Any) -> None:
+        self.history.add("op", **fields)
 
     def follow_streams(self) -> None:
         """Let the scenario's other clients of StreamCluster come, where it has some."""
@@ -111,8 +119,9 @@ class Stage:
 
     async def _set(self, phase: Callable[[str], None]) -> None:
         """Watch the truth, start the operator, and ask it all the time."""
-        listed = {resource: asyncio.Event() for resource in WATCHED}
-        for resource in WATCHED:
+        watched = _watched(self.scenario)
+        listed = {resource: asyncio.Event() for resource in watched}
+        for resource in watched:
             for client in self.cluster.watchers:
                 self.spawn(watch(client, resource, self.live, listed[resource]))
         async with asyncio.timeout(30.0):
@@ -165,8 +174,8 @@ async def staged(
         live = LiveTruth(history)
         await _furnish(cluster, live, scenario)
         config = configured.provide(scenario.config, cluster.directory, live)
-        file = None if config is None else config.path
-        operator = deployed.operator(scenario, setup.operator, cluster, history, logs, file=file)
+        given = configured.argument(scenario.config, config)
+        operator = deployed.operator(scenario, setup.operator, cluster, history, logs, given=given)
         polling = Polling(history, operator.rest_url, operator.grpc_target)
         rng = seeds.stream(setup.seed, scenario.id, "nemesis")
         world = RunWorld(
@@ -194,12 +203,21 @@ def _shape_of(scenario: Scenario, setup: Setup) -> Shape:
         relayed=any(catalog.needs_relay(fault) for fault in injected(*scenario.faults)),
         quota_bytes=scenario.quota_mib << 20,
         proxied=scenario.behind_proxy,
+        ceph=() if scenario.storage is None else tuple(ceph.namespace for ceph in scenario.storage.ceph),
         by_token=any(catalog.needs_token(fault) for fault in injected(*scenario.faults)),
+        audited=setup.audit,
     )
 
 
+def _watched(scenario: Scenario) -> tuple[str, ...]:
+    """The resources that the truth of the scenario follows from."""
+    if scenario.storage is None:
+        return WATCHED
+    return (*WATCHED, *OF_STORAGE, *(OF_CEPH if scenario.storage.ceph else ()))
+
+
 async def _furnish(cluster: EmbeddedCluster, live: LiveTruth, scenario: Scenario) -> None:
-    """Registry, hardware and nodes, in the order that leaves no moment without truth."""
+    """Registry, hardware, nodes and storage, in the order that leaves no moment without truth."""
     content = registry(names=scenario.models)
     await cluster.set_registry(content, delay_s=REGISTRY_DELAY_S)
     live.record("registry", body=content)
@@ -213,3 +231,19 @@ async def _furnish(cluster: EmbeddedCluster, live: LiveTruth, scenario: Scenario
         await whole.furnish(cluster.client)
     await nodes.create(cluster.client, scenario.nodes)
     await nodes.wait_ready(cluster.client, scenario.nodes, deadline_s=30.0 + 0.05 * len(scenario.nodes))
+    if scenario.storage is not None:
+        await _furnish_ceph(cluster, live, scenario)
+        await storage.furnish(cluster.client, scenario.storage)
+
+
+async def _furnish_ceph(cluster: EmbeddedCluster, live: LiveTruth, scenario: Scenario) -> None:
+    """Ceph clusters whose tools answer: what is missing then cannot be ours."""
+    clusters = scenario.storage.ceph if scenario.storage is not None else ()
+    if not clusters:
+        return
+    await cephtools.define(cluster.client)
+    for ceph in clusters:
+        cluster.ceph.write(ceph.namespace, ceph.df())
+        live.record("pools", namespace=ceph.namespace, body=ceph.df())
+        await cephtools.create(cluster.client, ceph, node=max(scenario.nodes))
+    await cephtools.answering(cluster.client, [ceph.namespace for ceph in clusters])

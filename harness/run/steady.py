@@ -2,10 +2,12 @@
 
 The same comparison that the checkers make afterwards, made live: for the gate and for convergence.
 
-The gate knows one exception. Where nothing but hardware info or labels differs, has differed from the operator's
-start on and differs in the same way on every look, although the discovery API of each such node has answered, the
-operator has a defect of its own there: a finding of TRUTH-5 or LABEL-1. It would be a pity if that defect hid all
-others, so it is noted, left out of all comparison from then on, and the run goes on.
+The gate knows one exception. Where nothing but hardware info, labels or storage differs, has differed from the
+operator's start on and differs in the same way on every look, although the discovery API of each such node has
+answered, the operator has a defect of its own there: a finding of TRUTH-5, LABEL-1 or TRUTH-6. It would be a pity if
+that defect hid all others, so it is noted, left out of all comparison from then on, and the run goes on. Of cluster
+storage one figure of one class is an exception of its own; that the Ceph tools answer is seen to before the operator
+starts.
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.check.agreement import Difference, differences, label_differences, shown
+from harness.check.agreement import Difference, differences, label_differences, shown, storage_differences
 from harness.model.hardware import differing_attributes
 from harness.model.reported import Reported, parse
-from harness.model.timeline import CPU_INFO, GPU_INFO, LABELS
+from harness.model.storage import exception
+from harness.model.timeline import CPU_INFO, GPU_INFO, LABELS, NODE_CLASSES, STORAGE_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
     from harness.wait import Progress
 
 SOURCES = ("rest", "query", "stream")
-MAY_BE_EXCEPTED = frozenset({CPU_INFO, GPU_INFO, LABELS})
+OF_HARDWARE = frozenset({CPU_INFO, GPU_INFO, LABELS})
+MAY_BE_EXCEPTED = OF_HARDWARE | {NODE_CLASSES, *STORAGE_FIELDS}
 _SHOWN = 3
 
 
@@ -53,7 +57,8 @@ class Steady:
             reported, problems = self._parse(source, body)
             if problems:
                 found.append(Difference("*", "shape", "as documented", f"{problems} problems", "info", source))
-            found += [replace(difference, source=source) for difference in differences(expected, reported)]
+            differing = [*differences(expected, reported), *storage_differences(truth.expected_storage(), reported)]
+            found += [replace(difference, source=source) for difference in differing]
         return found + label_differences(expected, {name: truth.node_labels(name) for name in expected})
 
     def held_for(self, quiet_s: float) -> Callable[[Progress], Awaitable[bool | None]]:
@@ -81,7 +86,9 @@ class Steady:
         and nothing may be called the operator's.
         """
         found = self.differences()
-        if not found or any(item.field not in MAY_BE_EXCEPTED or item.node not in able for item in found):
+        if not found or any(item.field not in MAY_BE_EXCEPTED for item in found):
+            return None
+        if any(item.field in OF_HARDWARE and item.node not in able for item in found):
             return None
         entries: dict[str, dict[str, Any]] = {}
         nodes: dict[str, set[str]] = {}
@@ -99,8 +106,10 @@ class Steady:
 
     def _aspects(self, item: Difference) -> list[tuple[str, str, str]]:
         """The attributes of info that differ, or the field as a whole: (name, expected, reported)."""
+        if item.field in STORAGE_FIELDS:
+            return [(exception(item.field, item.node), item.expected, item.reported)]
         expected, reported = self.live.truth.expected_node(item.node), self._reported(item.node)
-        if item.field != LABELS and expected is not None and reported is not None:
+        if item.field in {CPU_INFO, GPU_INFO} and expected is not None and reported is not None:
             slot = "cpu_info" if item.field == CPU_INFO else "gpu_info"
             want, have = getattr(expected, slot), getattr(reported, slot)
             names = differing_attributes(want or (), have)

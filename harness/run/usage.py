@@ -33,7 +33,10 @@ def record(operator: OperatorProcess, history: HistoryWriter) -> None:
     child = operator.child
     used = usage_of(child.pid) if child is not None and child.running else None
     if child is not None and used is not None:
-        history.add("usage", pid=child.pid, cpu_s=used.cpu_s, rss_kib=used.rss_kib, threads=used.threads, fds=used.fds)
+        history.add(
+            "usage", pid=child.pid, cpu_s=used.cpu_s, waited_s=used.waited_s, rss_kib=used.rss_kib,
+            threads=used.threads, fds=used.fds,
+        )  # fmt: skip
 
 
 async def follow_profile(operator: OperatorProcess, history: HistoryWriter) -> None:

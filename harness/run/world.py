@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from harness.cluster.hardware import NodeProfile
     from harness.fault.base import Held
     from harness.operator.process import OperatorProcess
+    from harness.process.cell import Cell
+    from harness.process.child import Child
     from harness.run.observe import LiveTruth
     from harness.traffic.driver import Driver
 
@@ -66,6 +68,11 @@ class RunWorld:
         body = under_names(body, self.models)
         await self.cluster.set_registry(body)
         self.live.record("registry", body=body)
+
+    async def set_pools(self, namespace: str, body: Any) -> None:
+        """Change what the tools of a Ceph cluster tell of its pools, and record it."""
+        self.cluster.ceph.write(namespace, body)
+        self.live.record("pools", namespace=namespace, body=body)
 
     async def set_config(self, content: str | None, how: str) -> None:
         """Change the configuration file, and record each thing that it said on the way."""
@@ -133,3 +140,11 @@ class RunControl:
     async def terminate(self) -> int:
         """SIGTERM it and wait for its end; the exit code."""
         return await self.process.terminate()
+
+    def start_another(self, rest_port: int, grpc_port: int) -> Child:
+        """Start it once more beside itself, on these ports."""
+        return self.process.start_another(rest_port, grpc_port)
+
+    def confine(self, cell: Cell | None) -> None:
+        """Put every process that is started from now on into the cell; None: into none."""
+        self.process.cell = cell

@@ -1,9 +1,7 @@
 """The operator's host harms it: stopped, ended by a signal, short of files or of processor time (SURVIVE-1, RECOVER-1).
 
 While it is stopped or starved it may be late, not wrong (TRUTH-1, TRUTH-3), and it must not end over it. On SIGTERM and
-SIGINT it ends, and a supervisor starts it again, as a kubelet does. A port may be taken by a program that listens on
-all addresses of both families; RECOVER-3's objective is 10 s then, for the reason in test_operator.py. Within
-RECOVER-1's 15 s after the heal all is true.
+SIGINT it ends, and a supervisor starts it again, as a kubelet does. Within RECOVER-1's 15 s after the heal all is true.
 """
 
 from __future__ import annotations
@@ -29,12 +27,6 @@ CASES = (
     pytest.param(harmed("processor-starved", faults.ProcessorStarved()), id="processor-starved"),
 )
 
-TAKEN = Scenario(
-    id="chaos/rest-port-taken-everywhere", promises=("RECOVER-3", "RECOVER-1", "TRUTH-1", "SHAPE-1"),
-    faults=(faults.PortTaken(port="rest", family="both", for_s=4.0),),
-    objectives={"RECOVER-3": 10.0}, supervised=True, traffic=PLAIN,
-)  # fmt: skip
-
 
 @pytest.mark.library
 @pytest.mark.parametrize("scenario", CASES)
@@ -48,15 +40,3 @@ def test_harm_to_the_process_is_survived(run: Run, scenario: Scenario) -> None:
     assert result["TRUTH-1"] is PASS
     assert result["TRUTH-3"] is PASS
     assert result["RECOVER-1"] is PASS
-
-
-@pytest.mark.library
-@pytest.mark.promise(*TAKEN.promises)
-def test_a_port_that_is_taken_everywhere_is_served_once_it_is_free(run: Run) -> None:
-    """The operator serves on the port soon after its release, and what it serves is true."""
-    result = run(TAKEN)
-
-    assert result["RECOVER-3"] is PASS
-    assert result["RECOVER-1"] is PASS
-    assert result["TRUTH-1"] is PASS
-    assert result["SHAPE-1"] is PASS

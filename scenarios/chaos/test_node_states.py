@@ -4,7 +4,8 @@ Nothing keeps the operator from seeing any of it, so the contract's objectives h
 while it is Ready and not cordoned: a taint, an eviction, a clock an hour ahead change nothing, and a node that flaps is
 right again within 5 s of its last change, however many an operator missed. Where there are no nodes none is reported;
 those that join again are reported within 5 s (figures) and 10 s (hardware, labels), since the cluster is small.
-What joins and is of no use is never reported and never labelled. A resource that is no longer named counts zero.
+What joins and is of no use is never reported and never labelled. A resource that is no longer named counts zero, and a
+machine that comes back under another name is another node.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ CASES = (
     pytest.param(state("node-cordon-flaps", faults.NodeFlaps("cordon", times=12, every_s=0.1)), id="cordon-flaps"),
     pytest.param(state("node-never-ready", faults.NodeNeverReady()), id="never-ready"),
     pytest.param(state("node-empty-status", faults.NodeEmptyStatus()), id="empty-status"),
+    pytest.param(state("node-renamed", faults.NodeRenamed(node=GPU_NODE)), id="renamed"),
     pytest.param(state("node-resource-removed", faults.ExtendedResourceRemoved(node=GPU_NODE)), id="gpu-removed"),
     pytest.param(state("node-clock-ahead", faults.ClockAhead()), id="clock-ahead"),
 )

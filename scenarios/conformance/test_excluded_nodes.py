@@ -22,6 +22,7 @@ EXCLUDED = Scenario(
 
 
 @pytest.mark.promise(*EXCLUDED.promises)
+@pytest.mark.clause("A-CONFIGURATION-2", "A-CONFIGURATION-4", "A-CONFIGURATION-5", "A-LABELS-5")
 def test_excluded_nodes_are_neither_published_nor_labelled(run: Run) -> None:
     """The nodes that are reported and labelled are those that the configuration file does not exclude at the time."""
     result = run(EXCLUDED)

@@ -40,6 +40,9 @@ MANY_PODS = Scenario(
 
 @pytest.mark.quick
 @pytest.mark.promise(*STEADY.promises)
+@pytest.mark.clause("A-PROCESS-1", "A-CONFIGURATION-1", "A-OBJECTS-1", "A-OBJECTS-3", "A-DESIGN-1")
+@pytest.mark.clause("A-LABELS-1", "A-LABELS-2", "A-LABELS-3", "A-DISCOVERY-1", "A-DISCOVERY-3", "A-DISCOVERY-4")
+@pytest.mark.clause("A-REST-1", "A-REST-3", "A-REST-4", "A-GRPC-1", "A-GRPC-2", "A-GRPC-3")
 def test_the_inventory_is_true_under_churn(run: Run) -> None:
     """Every figure, the hardware, the labels and the shape are right in every answer while pods come and go."""
     result = run(STEADY)

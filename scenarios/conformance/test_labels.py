@@ -23,6 +23,7 @@ FOREIGN = Scenario(
 
 
 @pytest.mark.promise(*FOREIGN.promises)
+@pytest.mark.clause("A-LABELS-4", "A-LABELS-5")
 def test_labels_of_others_are_left_alone(run: Run) -> None:
     """The operator's own labels go and come with the node's state, and no label of anybody else is touched."""
     result = run(FOREIGN)

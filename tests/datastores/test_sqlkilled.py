@@ -20,7 +20,7 @@ from harness.run.choose import optional_parts
 from harness.toolchain import resolve
 from tests.datastores.servers import kine_runs, running
 from tests.datastores.test_sqlurl import accounts, administrator, databases, limited, url
-from tests.safety.killing import bites, ended, kill, started
+from tests.safety.killing import bites, ended, gone, harness_of, kill, started
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,7 +97,8 @@ def test_a_harness_killed_at_the_bite_is_swept_from_the_server(fault: str, runs:
         try:
             await bites(process, out / "chaos" / fault / "history.jsonl", fault)
             kill(runs)
-            return await ended(process)
+            # A worker holds its run until the kernel has taken it down, which a sweep respects.
+            return [*await ended(process), *await gone(runs, which=harness_of)]
         finally:
             process.kill()
             process.wait()

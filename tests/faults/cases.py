@@ -30,7 +30,7 @@ PREFERRED: Mapping[str, str] = {
 """By kind, the scenario to take where the first of the simplest ones that use it is not to be taken, and why."""
 
 LASTING: Mapping[str, frozenset[str]] = dict.fromkeys(
-    ("node-deleted", "node-replaced", "nodes-join", "deletion-missed"), frozenset({"nodes"})
+    ("node-deleted", "node-replaced", "node-renamed", "nodes-join", "deletion-missed"), frozenset({"nodes"})
 )
 """By kind, the parts of a `tests.faults.look.Look` that stay changed after the heal, because that is what it is for."""
 

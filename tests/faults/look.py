@@ -156,6 +156,7 @@ async def _rules(cluster: EmbeddedCluster) -> dict[str, Any]:
     return {
         "discovery": told["behaviour"],
         "registry": registry,
+        "ceph": {name: [cluster.ceph.mode(name), cluster.ceph.read(name)] for name in cluster.ceph.namespaces},
         "proxy": sorted((await cluster.api_stats())["rules"]) if cluster.proxied else [],
         "relay": {
             name: link["rules"] for name, link in ((await cluster.relay_stats()).items() if cluster.links else ())

@@ -1,23 +1,21 @@
 """Every saboteur is caught by the promise it breaks and by no other reason.
 
 Not unit tests: each case runs one scenario on a real cluster, in a pytest of its own with an output directory of its
-own. `tox run -e saboteurs`; another seed: `--seed N`.
+own. `tox run -e saboteurs`; another seed: `--seed N`. With `--scores DIR` each leaves its score there, from which
+`harness scoreboard --out DIR` makes the scoreboard without running anything again.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.check.base import MAX_FINDINGS
 from harness.check.contract import PROMISES
-from harness.process.shim import command
 from harness.reference.defects import DEFECTS
+from harness.run.saboteurs import SEED, complaints, entry_of, environment, scored
+from harness.run.scoreboard import keep
 from tests.saboteurs.document import DOCUMENT, render
 from tests.saboteurs.table import ROOT, Row, load
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROWS = load()
-SEED = 11
 DEADLINE_S = 300.0
 """The longest takes 150 s (ten cycles of harm, and SURVIVE-2's 60 s), twice as long on a machine with other work."""
 
@@ -39,21 +36,12 @@ def seed(request: pytest.FixtureRequest) -> int:
 
 def run_against(row: Row, out: Path, seed: int) -> dict[str, Any]:
     """Run the row's scenario against its saboteur; returns its entry in summary.json. It dies with us."""
-    argv = [
-        sys.executable, "-m", "pytest", row.test, f"--defect={row.defect}", f"--seed={seed}", f"--out={out}",
-        *([f"--datastore={row.datastore}"] if row.datastore else []),
-        "-q", "-p", "no:cacheprovider", "-p", "no:xdist",
-    ]  # fmt: skip
-    # Nothing of the pytest that we are in may reach the one that we start: neither options nor an xdist worker's name.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(
-        command(argv), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=DEADLINE_S, check=False
-    )
+        row.argv(ROOT, out, seed), cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=DEADLINE_S,
+        check=False,
+    )  # fmt: skip
     assert (out / "summary.json").is_file(), f"no summary; pytest ended with {done.returncode}:\n{done.stdout[-3000:]}"
-    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
-    assert (summary["errors"], summary["problems"]) == ([], []), "the run was not judged as a whole"
-    (entry,) = summary["scenarios"]
-    return dict(entry)
+    return entry_of(out)
 
 
 def explain(entry: dict[str, Any]) -> str:
@@ -66,22 +54,16 @@ def explain(entry: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=[row.defect for row in ROWS])
-def test_a_saboteur_is_caught_by_what_it_breaks(row: Row, tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+def test_a_saboteur_is_caught_by_what_it_breaks(row: Row, tmp_path: Path, seed: int, scores: Path | None) -> None:
     """The promises that FAIL are those of the table, no other is in doubt, and every finding is about the defect."""
+    if scores is not None:
+        (scores / f"{row.name}.json").unlink(missing_ok=True)  # of an earlier run, whatever becomes of this one
     entry = run_against(row, tmp_path / "out", seed)
+    if scores is not None:
+        keep(scores, scored(row, tmp_path / "out", seed))
 
-    verdicts = {promise["id"]: promise["verdict"] for promise in entry["promises"]}
-    failed = {promise for promise, verdict in verdicts.items() if verdict == "FAIL"}
-    unknown = {promise for promise, verdict in verdicts.items() if verdict == "UNKNOWN"}
-    assert (failed, unknown - row.unknown) == (set(row.fails), set()), explain(entry)
-    for promise in entry["promises"]:
-        if promise["id"] in failed:
-            # Beyond MAX_FINDINGS there is one more that only counts the rest.
-            texts = [finding["text"] for finding in promise["findings"][:MAX_FINDINGS]]
-            beside = [text for text in texts if not row.fails[promise["id"]].search(text)]
-            assert texts, explain(entry)
-            assert beside == [], f"{promise['id']}: findings that are not about {row.defect}\n{explain(entry)}"
+    assert complaints(row, entry) == [], explain(entry)
 
 
 def test_every_defect_is_in_the_table() -> None:

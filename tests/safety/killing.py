@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import psutil
 
 from harness.errors import HarnessError, WaitTimeoutError
-from harness.fault.evidence import listen_on
+from harness.fault.port import listen_on
 from harness.history import reader
 from harness.process.shim import command
 from harness.wait import Progress, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 ROOT = Path(__file__).resolve().parents[2]
 GONE_DEADLINE_S = 5.0
@@ -76,11 +76,12 @@ def described(process: psutil.Process) -> str:
         return f"{process.pid} (ended)"
 
 
-async def gone(runs: Path) -> list[str]:
-    """Wait for the end of everything that pytest had started."""
+async def gone(runs: Path, *, which: Callable[[Path], list[psutil.Process]] | None = None) -> list[str]:
+    """Wait for the end of everything that pytest had started, or of `which` of it."""
+    listed = which or belonging
 
     async def nothing(progress: Progress) -> bool | None:
-        left = belonging(runs)
+        left = listed(runs)
         progress.last = ", ".join(described(process) for process in left)
         return None if left else True
 

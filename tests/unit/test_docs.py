@@ -19,8 +19,9 @@ from harness.run.described import scenarios_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
-    str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))
-)  # fmt: skip
+    str(path.relative_to(ROOT))
+    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "scenarios").rglob("*.md"))
+)
 COMMAND = re.compile(r"^\$ ((?:\.venv/bin/)?harness .*)$")
 BOOTSTRAP = re.compile(r"python3 ci/bootstrap\.py ([a-z]+)\b")
 PLACEHOLDER = re.compile(r"…|^[A-Z_]+$|\[")
@@ -28,7 +29,7 @@ PLACEHOLDER = re.compile(r"…|^[A-Z_]+$|\[")
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PROMISE = re.compile(r"\b(?:SHAPE|TRUTH|LABEL|AVAIL|RECOVER|SURVIVE|NAMES|CONFIG)-\d+\b")
-SCENARIO = re.compile(r"(?<![\w/.])((?:chaos|conformance)/[a-z0-9]+(?:-[a-z0-9]+)*)(?![\w/.*-]|\.py)")
+SCENARIO = re.compile(r"(?<![\w/.])((?:chaos|conformance|regression)/[a-z0-9]+(?:-[a-z0-9]+)*)(?![\w/.*-]|\.py)")
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 

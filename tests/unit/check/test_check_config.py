@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.check.config import phases_of
+from harness.check.phases import phases_of
 from harness.check.verdict import FAIL, PASS, UNKNOWN
 from harness.model.config import DEFAULT
 from tests.unit.check.story import Story, nothing, reported_node, without
@@ -210,6 +210,68 @@ def test_an_exit_over_a_bad_file_is_a_finding(t: float, expected: object) -> Non
     assert verdict.verdict is expected
     assert all("the configuration file is bad (no YAML) since 10.00 s; its last" in f.text for f in verdict.findings)
     assert story.verdict("SURVIVE-1").verdict is FAIL
+
+
+def starts_badly(*, body: Any = BAD, code: int = 1, lived_s: float = 0.5, said: bool = True, **scenario: Any) -> Story:
+    """A supervised operator is ended by us, starts with a bad file, and ends over it; the next start is a good one."""
+    story = begun("c")
+    story.scenario.update({"supervised": True, **scenario})
+    story.fault(9.0, 15.0, "operator", kind="config-bad-at-start")
+    story.config_says(9.2, body)
+    story.add("process", 9.1, event="exited", pid=7, code=-9, cause="harness", detail="")
+    story.add("process", 9.5, event="started", pid=8, code=None, cause="harness")
+    if said:
+        story.log(9.8, "Error: configuration: not a regular expression")
+    story.exits(9.5 + lived_s, again=16.0, code=code)
+    story.config_says(15.0, {"exclude": {"nodes": ["^c$"]}})
+    story.observe(5.5, 9.0)
+    story.observe(17.0, 40.0)
+    story.end(40.0)
+    story.records.sort(key=lambda record: record["t"])
+    return story
+
+
+@pytest.mark.parametrize("body", [BAD, NO_YAML, NO_FILE], ids=["bad", "no-yaml", "no-file"])
+def test_an_operator_may_end_over_a_file_that_is_bad_at_its_start(body: Any) -> None:
+    """The contract says so: neither CONFIG-1 nor SURVIVE-1 nor RECOVER-1 has anything against it; the start counts."""
+    story = starts_badly(body=body)
+    story.scenario["promises"] = [*PROMISES, "RECOVER-1"]
+    judgement = story.judge()
+    assert [finding.text for verdict in judgement.promises for finding in verdict.findings] == []
+    verdict = story.verdict("CONFIG-1")
+    assert (verdict.verdict, verdict.measured["bad_starts"]) == (PASS, 1.0)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"code": 0}, {"code": -6}, {"lived_s": 12.0}, {"supervised": False}, {"body": {"exclude": {"nodes": ["^c$"]}}}],
+    ids=["as-if-well", "by-a-signal", "much-later", "nobody-restarts-it", "the-file-is-good"],
+)
+def test_other_exits_are_findings_as_ever(changed: dict[str, Any]) -> None:
+    """The permission is for a non-zero exit at the start, over a file that is bad, where somebody starts it again."""
+    assert starts_badly(**changed).verdict("SURVIVE-1").verdict is FAIL
+
+
+def test_who_ends_over_a_bad_file_without_a_word_has_not_said_so() -> None:
+    """Silence is a finding of CONFIG-1, as it is while the operator runs."""
+    (finding,) = starts_badly(said=False).verdict("CONFIG-1").findings
+    assert "was started while its configuration file was bad, and logged nothing at all" in finding.text
+
+
+def test_who_stays_in_spite_of_a_bad_file_must_not_tell_what_it_excludes() -> None:
+    """A node that the last good configuration excludes was never to be reported, whoever was started meanwhile."""
+    story = begun("c")
+    story.scenario["supervised"] = True
+    story.fault(9.0, 20.0, "operator", kind="config-bad-at-start")
+    story.add("process", 9.1, event="exited", pid=7, code=-9, cause="harness", detail="")
+    story.config_says(9.2, BAD)
+    story.add("process", 9.5, event="started", pid=8, code=None, cause="harness")
+    story.log(10.0, "config: bad")
+    story.config_says(20.0, {"exclude": {"nodes": ["^c$"]}})
+    within(11.0, 20.0, lambda _: {"nodes": [reported_node(name) for name in "abc"], "storage": []}, story)
+    story.records.sort(key=lambda record: record["t"])
+    (finding,) = story.verdict("CONFIG-1").findings
+    assert "the configuration excludes it, and the configuration file is bad" in finding.text
 
 
 @pytest.mark.parametrize(

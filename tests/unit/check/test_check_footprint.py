@@ -21,7 +21,7 @@ from tests.unit.check.test_check_orphans import discovery
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.check.verdict import PromiseVerdict
+    from harness.check.verdict import PromiseVerdict, Verdict
 
 CYCLES, EVERY_S, FIRST_S = 10, 6.0, 10.0
 LAST_S = FIRST_S + CYCLES * EVERY_S
@@ -56,14 +56,17 @@ def sampled(
     goroutines: Callable[[float], float] | None = None,
     until: float = END_S,
     pid: Callable[[float], int] = lambda _t: 7,
+    waits: Callable[[float], float] | None = None,
 ) -> Story:
     """The process is sampled twice a second; what it uses at each moment is as told."""
-    used, t = 0.0, 1.25
+    used, waited, t = 0.0, 0.0, 1.25
     while t <= until:
         used += 0.5 * cores(t)
+        waited += 0.5 * (waits(t) if waits is not None else 0.0)
+        told = {} if waits is None else {"waited_s": round(waited, 2)}
         story.add(
-            "usage", t, pid=pid(t), cpu_s=round(used, 2), rss_kib=round(1024 * mib(t)), threads=round(threads(t)),
-            fds=round(files(t)),
+            "usage", t, **told, pid=pid(t), cpu_s=round(used, 2), rss_kib=round(1024 * mib(t)),
+            threads=round(threads(t)), fds=round(files(t)),
         )  # fmt: skip
         if goroutines is not None:
             total = round(goroutines(t))
@@ -183,6 +186,31 @@ def test_a_core_that_is_busy_for_ever_is_found(after_s: float) -> None:
     assert verdict.verdict is FAIL
     assert finding.text.startswith("the operator used 0.50 to 0.50 cores for 66.5 s on end while nothing was harmed")
     assert "before the harm it was 0.05" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("got", "waited", "verdict"),
+    [
+        pytest.param(0.24, 0.74, FAIL, id="starved"),
+        pytest.param(0.24, 0.30, PASS, id="slow"),
+        pytest.param(0.09, 0.90, PASS, id="as-before"),
+        pytest.param(0.24, None, PASS, id="nobody-knows"),
+    ],
+)
+def test_a_loop_that_is_starved_is_told_by_what_it_asks_for(got: float, waited: float | None, verdict: Verdict) -> None:
+    """It waits for a processor whenever it has none; who has something to do now and then does not."""
+
+    def cores(t: float) -> float:
+        return got if t >= FIRST_S else 0.02
+
+    waits = None if waited is None else lambda t: waited if t >= FIRST_S else 0.0
+    found = judged(sampled(harmed(), cores=cores, waits=waits))
+
+    assert found.verdict is verdict
+    if verdict is FAIL:
+        (finding,) = (one for one in found.findings if one.object == "processor time")
+        assert "quiet is less than 0.20" in finding.text
+        assert "it wanted 0.98 cores" in finding.text
 
 
 def test_a_burst_in_the_quiet_is_no_loop() -> None:

@@ -37,6 +37,16 @@ def test_one_verdict_of_another_kind_is_told(
     assert "seed 2: chaos/b: UNKNOWN (TRUTH-2), bundle b" in capsys.readouterr().out
 
 
+def test_different_inventories_by_one_seed_are_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Passes alone are no success where one seed ended with different inventories on different datastores."""
+    row = {"scenario": "chaos/a", "datastores": {"etcd": {}, "sqlite": {}}, "same_inventory": False}
+
+    assert ended([{"scenarios": [GOOD], "differential": [row]}], monkeypatch, tmp_path) == 1
+    assert "seed 3: chaos/a: final inventories differ between etcd, sqlite" in capsys.readouterr().out
+
+
 def test_a_campaign_that_cannot_run_ends_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

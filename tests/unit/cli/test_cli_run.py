@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from harness.cli.main import main
-from harness.cli.run import A_FAIL, ALL_PASS, AN_UNKNOWN, CANNOT_RUN, INTERRUPTED, exit_code, make_out, usual_workers
+from harness.cli.place import make_out, usual_workers
+from harness.cli.run import A_FAIL, ALL_PASS, AN_UNKNOWN, CANNOT_RUN, INTERRUPTED, exit_code
 from harness.errors import PlatformError, UsageError
 
 if TYPE_CHECKING:

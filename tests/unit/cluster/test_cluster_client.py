@@ -292,3 +292,54 @@ def test_a_client_that_was_not_opened_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError, match="async with"):
         asyncio.run(client.get("/x"))
+
+
+def socket(*messages: bytes, asked: list[Any] | None = None) -> Handler:
+    """A handler that takes a WebSocket, says these messages and closes."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if asked is not None:
+            asked.append((request.path, request.query.getall("command"), request.query["container"]))
+        response = web.WebSocketResponse(protocols=("v5.channel.k8s.io",))
+        await response.prepare(request)
+        for message in messages:
+            await response.send_bytes(message)
+        await response.close()
+        return response
+
+    return handle
+
+
+async def execute(client: KubeClient) -> str:
+    """A command in a container."""
+    return await client.execute("ns", "tools", "box", ("ceph", "df"))
+
+
+def test_a_command_prints_its_output(tmp_path: Path) -> None:
+    """The pieces of the one stream that it prints on, and nothing of the others."""
+    asked: list[Any] = []
+    handler = socket(b"\x01{", b"\x02a warning", b"\x01}", b'\x03{"status": "Success"}', b"\xff\x01", asked=asked)
+
+    assert talk(tmp_path, handler, execute) == "{}"
+    assert asked == [("/api/v1/namespaces/ns/pods/tools/exec", ["ceph", "df"], "box")]
+
+
+def test_a_command_that_fails_is_an_error(tmp_path: Path) -> None:
+    """With what it said."""
+    status = b"\x03" + json.dumps({"status": "Failure", "message": "exit code 22"}).encode()
+
+    with pytest.raises(ApiError, match="exit code 22: not known"):
+        talk(tmp_path, socket(b"\x02not known\n", status), execute)
+
+
+def test_a_command_that_is_cut_off_is_unavailable(tmp_path: Path) -> None:
+    """Without a status nothing can be concluded."""
+    with pytest.raises(ApiUnavailableError, match="EXEC"):
+        talk(tmp_path, socket(b"\x01half"), execute)
+
+
+def test_a_command_that_is_refused_is_an_error(tmp_path: Path) -> None:
+    """With the status of the refusal."""
+    with pytest.raises(ApiError, match="403") as caught:
+        talk(tmp_path, always(403, FORBIDDEN), execute)
+    assert caught.value.status == 403

@@ -10,7 +10,19 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cluster.configfile import FILE_NAME, IN_PLACE, OVERWRITE, RENAME, SWAP, ConfigFile, cut_off, text
+from harness.cluster.configfile import (
+    FILE_NAME,
+    IN_PLACE,
+    OVERWRITE,
+    RENAME,
+    SWAP,
+    ConfigFile,
+    Configuration,
+    Without,
+    changed,
+    cut_off,
+    text,
+)
 from harness.errors import FaultError
 
 if TYPE_CHECKING:
@@ -103,3 +115,32 @@ def test_a_step_is_a_step(tmp_path: Path) -> None:
     file = ConfigFile.create(tmp_path / "config", FIRST)
     said: list[Any] = list(file.change(SECOND, IN_PLACE))
     assert said == ["", cut_off(SECOND), SECOND]
+
+
+def test_a_file_names_storage_classes_and_the_nodes_without_them() -> None:
+    """One rule for each expression."""
+    wanted = Configuration(
+        exclude=("^a$",), storage=("beta3", "local-path"), without=(Without(("^b$", "^c$"), ("beta3",)),)
+    )
+
+    assert yaml.safe_load(wanted.text()) == {
+        "version": "v1",
+        "cluster_storage": ["beta3", "local-path"],
+        "exclude": {
+            "nodes": ["^a$"],
+            "node_storage": [
+                {"node_filter": "^b$", "classes": ["beta3"]}, {"node_filter": "^c$", "classes": ["beta3"]},
+            ],
+        },
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("storage", [None, (), ("other",)])
+def test_a_changed_file_keeps_what_is_not_changed(storage: tuple[str, ...] | None) -> None:
+    """Other nodes are excluded; classes and rules stay unless others are given."""
+    before = Configuration(exclude=("^a$",), storage=("beta3",), without=(Without(("^b$",), ("beta3",)),)).text()
+    after = yaml.safe_load(changed(before, exclude=("^c$",), storage=storage))
+
+    assert after["exclude"] == {**yaml.safe_load(before)["exclude"], "nodes": ["^c$"]}
+    assert after["cluster_storage"] == (["beta3"] if storage is None else list(storage))
+    assert changed("", exclude=("^c$",)) == text(("^c$",))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.cluster import egress as egress_module
-from harness.cluster.egress import Behaviour, Egress, mistyped
+from harness.cluster.egress import UNSETTLED, Behaviour, Egress, mistyped
 from harness.cluster.hardware import NodeProfile
 
 if TYPE_CHECKING:
@@ -109,6 +109,32 @@ def test_what_is_not_there_refuses(egress: Egress, tmp_path: Path, uri: str) -> 
     """A request for no pod, an unknown pod, or a node without hardware gets a closed connection, not an answer."""
     assert through(egress, tmp_path, lambda tunnel: tunnel.get("/cpu", uri=uri)) == (0, "", b"")
     assert egress.served == {}
+
+
+def test_an_unsettled_node_changes_its_answer_from_request_to_request(egress: Egress, tmp_path: Path) -> None:
+    """Who asks for both parts again and again is told of both machines, and of each part of both."""
+    other = NodeProfile(cpus=32, gpu="t4", gpus=2).hardware()
+    egress.behave("*", Behaviour(UNSETTLED, 0.0, {"n1": other}))
+
+    async def story(tunnel: Tunnel) -> list[Any]:
+        return [json.loads((await tunnel.get(path))[2]) for path in ("/cpu", "/gpu") * 3]
+
+    answers = through(egress, tmp_path, story)
+
+    own = HARDWARE
+    assert answers == [own["cpu"], other["gpu"], other["cpu"], own["gpu"], own["cpu"], other["gpu"]]
+    assert egress.turns == {"n1": [3, 3]}
+    assert (egress.served, egress.misbehaved) == ({"n1": 6}, 6)
+
+
+def test_a_node_without_another_machine_stays_what_it_is(egress: Egress, tmp_path: Path) -> None:
+    """One that joined since is answered for as ever."""
+    egress.behave("*", Behaviour(UNSETTLED))
+
+    async def story(tunnel: Tunnel) -> list[Any]:
+        return [json.loads((await tunnel.get("/cpu"))[2]) for _ in range(2)]
+
+    assert through(egress, tmp_path, story) == [HARDWARE["cpu"]] * 2
 
 
 @pytest.mark.parametrize("target", ["n1", "*"])
@@ -275,3 +301,52 @@ def test_only_connect_is_served(egress: Egress, tmp_path: Path) -> None:
             server.close()
 
     assert asyncio.run(play()).startswith(b"HTTP/1.1 405 ")
+
+
+def connect(
+    egress: Egress, directory: Path, target: str, story: Callable[[Any, Any], Awaitable[Any]], kubelet: Any = None
+) -> Any:
+    """A tunnel to that target, before its first answer, and the story in it; `kubelet`: what one does there."""
+
+    async def play() -> Any:
+        played = await asyncio.start_server(kubelet, "127.0.0.1", 0) if kubelet is not None else None
+        egress.kubelet = 0 if played is None else played.sockets[0].getsockname()[1]
+        server = await asyncio.start_unix_server(egress.handle, directory / "egress.sock")
+        reader, writer = await asyncio.open_unix_connection(directory / "egress.sock")
+        writer.write(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+        try:
+            async with asyncio.timeout(10):
+                return await story(reader, writer)
+        finally:
+            writer.close()
+            server.close()
+            if played is not None:
+                played.close()
+
+    return asyncio.run(play())
+
+
+@pytest.mark.parametrize("node", ["10.245.0.1", "worker-1", "worker-1.rack-1.example.internal"])
+def test_what_is_for_a_kubelet_is_handed_on(egress: Egress, tmp_path: Path, node: str) -> None:
+    """Bytes pass as they are in both directions, and the end of one end is that of the other."""
+
+    async def kubelet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write((await reader.readexactly(5))[::-1])
+        await writer.drain()
+        writer.close()
+
+    async def story(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        writer.write(b"\x16\x00abc")
+        return await reader.read()
+
+    assert connect(egress, tmp_path, f"{node}:10250", story, kubelet) == b"cba\x00\x16"
+
+
+def test_without_a_kubelet_its_port_is_refused(egress: Egress, tmp_path: Path) -> None:
+    """As a machine on which none runs does."""
+
+    async def story(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> bytes:
+        return bytes(await reader.read())
+
+    assert connect(egress, tmp_path, "worker-1:10250", story).startswith(b"HTTP/1.1 502 ")

@@ -48,6 +48,15 @@ def test_behaviour_is_set_for_one_node_or_all(sidecar: Sidecar) -> None:
     assert sidecar.egress.behaviour == {"*": Behaviour("hang", 0.0), "a": Behaviour("answer", 2.0)}
 
 
+def test_an_unsettled_node_is_told_of_the_other_machine(sidecar: Sidecar) -> None:
+    """The others come with the command, and answers are counted from it on."""
+    sidecar.egress.turns["a"] = [1, 1]
+    sidecar.command({"do": "behaviour", "node": "*", "mode": "unsettled", "others": {"a": {"cpu": 2}}})
+
+    assert sidecar.egress.behaviour == {"*": Behaviour("unsettled", 0.0, {"a": {"cpu": 2}})}
+    assert sidecar.command({"do": "stats"})["turns"] == {}
+
+
 def test_the_registrys_content_outlives_its_fault(sidecar: Sidecar) -> None:
     """A command without a body changes the behaviour only."""
     sidecar.command({"do": "registry", "body": {"10de": {}}})
@@ -73,6 +82,7 @@ def test_stats_count_answers_and_faults_met(sidecar: Sidecar) -> None:
         "ok": True,
         "served": {"a": 3},
         "misbehaved": 2,
+        "turns": {},
         "behaviour": {"*": "hang"},
         "registry": 5,
         "registry_now": {"mode": "hang", "delay_s": 1.0, "changes": 1, "since": 1},
@@ -111,7 +121,7 @@ def test_commands_travel_over_the_socket(sidecar: Sidecar, tmp_path: Path) -> No
 
     assert [set(answer) for answer in answers] == [
         {"ok"},
-        {"ok", "served", "misbehaved", "behaviour", "registry", "registry_now"},
+        {"ok", "served", "misbehaved", "turns", "behaviour", "registry", "registry_now"},
         {"ok"},
     ]
     assert sidecar.egress.hardware == {"a": {}}
@@ -224,6 +234,15 @@ def test_a_registry_that_misbehaves_tells_nothing(mode: str, status: int, body: 
 
     assert asked(registry) == (status, body)
     assert registry.served == (3 if mode == "redirect" else 1)
+
+
+def test_a_registry_that_cuts_connections_off_answers_nothing() -> None:
+    """Whoever asks finds the connection ended, and is counted."""
+    registry = Registry(content(), mode="cut")
+
+    with pytest.raises(aiohttp.ClientConnectionError):
+        asked(registry)
+    assert registry.served >= 1  # clients try once more on a connection that was kept
 
 
 def test_what_a_wrong_registry_says_is_no_registry() -> None:

@@ -16,6 +16,7 @@ from harness.cluster.postgresadmin import PostgresAdmin
 from harness.cluster.sqlclient import Account, SqlError
 from harness.cluster.sweep import sweep
 from harness.errors import PlatformError
+from harness.process import cell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,3 +118,32 @@ def test_a_run_that_made_nothing_there_is_swept_as_ever(dead: Path) -> None:
 
     assert swept.databases == ()
     assert swept.runs.directories == (dead,)
+
+
+def test_a_dead_runs_control_group_goes_with_its_directory(dead: Path, tmp_path: Path) -> None:
+    """Where it is stands in the directory; it is told of."""
+    group = tmp_path / "inventory-harness-0badcafe"
+    group.mkdir()
+    (dead / cell.FILE).write_text(str(group), encoding="utf-8")
+    aged(dead)
+
+    swept = sweep(dead.parent)
+
+    assert swept.groups == (str(group),)
+    assert swept.runs.directories == (dead,)
+    assert not group.exists()
+
+
+def test_a_control_group_in_use_keeps_the_directory_that_tells_of_it(dead: Path, tmp_path: Path) -> None:
+    """The next sweep can remove both."""
+    group = tmp_path / "inventory-harness-0badcafe"
+    (group / "busy").mkdir(parents=True)
+    (dead / cell.FILE).write_text(str(group), encoding="utf-8")
+    aged(dead)
+
+    ((path, why),) = sweep(dead.parent).kept
+
+    assert (path, dead.is_dir()) == (dead, True)
+    assert str(group) in why
+    (group / "busy").rmdir()
+    assert sweep(dead.parent).groups == (str(group),)

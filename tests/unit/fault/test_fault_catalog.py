@@ -29,11 +29,14 @@ WORDS = {
     base.DISCOVERY,
     base.REGISTRY,
     base.LABELLING,
+    base.POOLS,
 }
 NEEDED: dict[str, dict[str, Any]] = {
     "allocatable-changed": {"changes": (("nvidia.com/gpu", "3"), ("cpu", None))},
     "registry-changed": {"names": (("a100", "a100-80g"),), "without": ("amd",)},
     "nodes-join": {"nodes": (("late-1", NodeProfile(gpu="t4", gpus=1)), ("late-2", NodeProfile()))},
+    "volume-deleted": {"volume": "before-free"},
+    "pool-filled": {"pool": "ssd"},
     "together": {"first": faults.LeaderMoved(), "second": faults.NodesJoin((("late-1", NodeProfile()),))},
 }
 """What kinds of fault without a full set of defaults are made with."""
@@ -182,12 +185,6 @@ def test_the_public_names_are_the_catalog() -> None:
     assert sorted(faults.__all__) == sorted(["Fault", *(kind.__name__ for kind in catalog.KINDS.values())])
 
 
-def test_each_port_affects_its_own_listener() -> None:
-    """A taken REST port is no excuse for gRPC, nor the other way round."""
-    assert made("port-taken", port="rest").affects == (base.OPERATOR, base.REST)
-    assert made("port-taken", port="grpc").affects == (base.OPERATOR, base.GRPC)
-
-
 def test_broken_discovery_excuses_the_operator_only_when_it_is_restarted() -> None:
     """An operator that was not touched has to go on reporting."""
     assert made("discovery-broken").affects == (base.DISCOVERY,)
@@ -237,6 +234,12 @@ TWO = catalog.to_json(faults.Together(faults.LeaderMoved(), faults.LeaderMoved()
         ({"kind": "port-taken", "port": "http"}, "port='http' is unknown"),
         ({"kind": "port-taken", "restart": "gently"}, "restart='gently' is unknown"),
         ({"kind": "port-taken", "family": "ipv5"}, "family='ipv5' is unknown"),
+        ({"kind": "node-renamed", "becomes": "Upper"}, "'Upper' (5 characters) is not a node name"),
+        ({"kind": "node-renamed", "becomes": 7}, "fault node-renamed: "),
+        ({"kind": "discovery-pod-rejected", "reason": "Mood"}, "reason='Mood' is unknown"),
+        ({"kind": "config-bad-at-start", "what": "empty"}, "what='empty' is unknown"),
+        ({"kind": "config-bad-at-start", "how": "gently"}, "how='gently' is unknown"),
+        ({"kind": "memory-limited", "share": 0.0}, "share=0.0 is out of range"),
         ({"kind": "slow-clients", "how": "sulk"}, "how='sulk' is unknown"),
         ({"kind": "slow-clients", "count": 0}, "count=0 is out of range"),
         ({"kind": "idle-connections", "count": 5001}, "count=5001 is out of range"),

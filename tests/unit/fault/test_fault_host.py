@@ -6,8 +6,6 @@ import asyncio
 import os
 import resource
 import signal
-import socket
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,93 +13,14 @@ import pytest
 
 from harness import faults
 from harness.errors import FaultError
-from harness.fault import evidence
 from harness.fault.base import started_again
 from harness.fault.host import limit_for
-from harness.operator.base import OperatorConfig, parse
-from harness.operator.process import OperatorProcess
 from harness.operator.supervisor import BackOff
-from harness.process.ports import Ports
-from harness.run.world import RunControl
-from harness.wait import Progress, until
-from tests.unit.fault.place import injected, undone, world_of
+from tests.unit.fault.place import injected, undone
+from tests.unit.fault.running import Running, answers, running
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    from harness.fault.base import World
-
-BOTH_FAMILIES = pytest.mark.skipif(not evidence.dual_stack(), reason="this machine has no IPv6")
-
-NOWHERE = """\
-apiVersion: v1
-kind: Config
-current-context: nowhere
-clusters: [{name: nowhere, cluster: {server: "http://127.0.0.1:1"}}]
-contexts: [{name: nowhere, context: {cluster: nowhere, user: nobody}}]
-users: [{name: nobody, user: {token: none}}]
-"""
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Iterator[OperatorConfig]:
-    """What the operator is started with: a cluster that is nowhere."""
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(NOWHERE, encoding="utf-8")
-    ports = Ports()
-    yield OperatorConfig(kubeconfig, ports.take(), ports.take(), "http://127.0.0.1:1", "akash-services")
-    ports.release()
-
-
-class Running:
-    """The operator, and what was noted of its process."""
-
-    def __init__(self, config: OperatorConfig, *, supervised: bool) -> None:
-        self.noted: list[dict[str, Any]] = []
-        self.process = OperatorProcess(
-            parse("reference"), config, config.kubeconfig.parent, dict(os.environ), self._note, supervised
-        )
-        self.world: World = world_of(RunControl(self.process))
-
-    def _note(self, **fields: Any) -> None:
-        self.noted.append(fields)
-
-    @property
-    def events(self) -> list[tuple[str, str]]:
-        """What happened to the process, and who did it."""
-        return [(event["event"], event["cause"]) for event in self.noted]
-
-
-async def answers(port: int) -> int:
-    """The status of a REST answer on a connection of its own, as soon as there is one."""
-
-    async def told(progress: Progress) -> int | None:
-        try:
-            async with asyncio.timeout(2.0):
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.write(b"GET /v1/inventory HTTP/1.1\r\nHost: it\r\nConnection: close\r\n\r\n")
-                line = await reader.readline()
-                writer.close()
-        except (OSError, TimeoutError) as exc:
-            progress.last = repr(exc)
-            return None
-        return int(line.split()[1]) if line else None
-
-    return await until("an answer", told, deadline_s=20.0)
-
-
-@asynccontextmanager
-async def running(config: OperatorConfig, *, supervised: bool = False) -> AsyncIterator[Running]:
-    """An operator that answers, ended with the block."""
-    one = Running(config, supervised=supervised)
-    await one.process.start()
-    try:
-        await answers(config.rest_port)
-        yield one
-    finally:
-        for held in one.world.held.values():
-            held.close()
-        await one.process.stop()
+    from harness.operator.base import OperatorConfig
 
 
 def affinity(pid: int) -> list[set[int]]:
@@ -300,40 +219,3 @@ def test_one_that_does_not_end_on_the_signal_is_killed(config: OperatorConfig, m
 def test_a_limit_on_files_leaves_as_many_numbers_as_wanted(spare: int, taken: list[int], limit: int) -> None:
     """Numbers in use above the limit stay in use, and gaps below are what is given first."""
     assert limit_for(spare, taken) == limit
-
-
-@pytest.mark.parametrize("family", ["ipv4", pytest.param("both", marks=BOTH_FAMILIES)])
-def test_a_port_is_taken_in_the_families_that_were_asked_for(config: OperatorConfig, family: str) -> None:
-    """A supervised operator starts while another program has its port, and serves once that is gone."""
-
-    async def go() -> None:
-        async with running(config, supervised=True) as one:
-            fault = faults.PortTaken(family=family)
-            state, said = await injected(fault, one.world)
-            address = "127.0.0.1" if family == "ipv4" else "[::]"
-            assert said.startswith(f"another program listens on {address}:{config.rest_port} ")
-            await undone(fault, one.world, state)
-            assert await answers(config.rest_port) == 503
-
-    asyncio.run(go())
-
-
-def test_a_machine_without_ipv6_is_told_before_anything_is_done(
-    config: OperatorConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The port is not even waited for."""
-    monkeypatch.setattr("harness.fault.evidence.dual_stack", lambda: False)
-    one = Running(config, supervised=True)
-
-    with pytest.raises(FaultError, match="no socket for IPv4 and IPv6 at once"):
-        asyncio.run(faults.PortTaken(family="both").prepare(one.world))
-
-
-@BOTH_FAMILIES
-def test_a_listener_everywhere_has_the_port_in_both_families() -> None:
-    """Nobody else can have it, on 127.0.0.1 or on ::1."""
-    with evidence.listen_on(0, everywhere=True) as taken:
-        port = taken.getsockname()[1]
-        for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
-            with socket.socket(family, socket.SOCK_STREAM) as other, pytest.raises(OSError, match="in use"):
-                other.bind((address, port))

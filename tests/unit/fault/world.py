@@ -11,6 +11,8 @@ from harness.errors import ApiError
 from harness.fault.discoverypod import LABELS, PODS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.fault.base import World
 
 PREFIX = "operator-inventory-hardware-discovery-"
@@ -70,8 +72,10 @@ class Api:
             await self.create(path, body)
 
     async def patch(self, path: str, body: Any) -> None:
-        """Merge into the status."""
+        """Merge into the status; 409 where a uid is named and the object has another."""
         item = await self.get(path.removesuffix("/status"))
+        if body.get("metadata", {}).get("uid", item["metadata"]["uid"]) != item["metadata"]["uid"]:
+            raise ApiError(f"PATCH {path}: 409", status=409)
         item["status"] = {**item["status"], **body["status"]}
 
     async def delete(self, path: str, *, grace_s: int | None = None) -> None:
@@ -125,7 +129,12 @@ class Cluster:
 
     client: Api
     stats: dict[str, Any] = field(
-        default_factory=lambda: {"misbehaved": 0, "registry": 0, "registry_now": {"changes": 0, "since": 0}}
+        default_factory=lambda: {
+            "misbehaved": 0,
+            "turns": {},
+            "registry": 0,
+            "registry_now": {"changes": 0, "since": 0},
+        }
     )
     told: list[Any] = field(default_factory=list)
 
@@ -133,9 +142,11 @@ class Cluster:
         """The counters."""
         return dict(self.stats)
 
-    async def set_discovery(self, node: str, mode: str, *, delay_s: float = 0.0) -> None:
+    async def set_discovery(
+        self, node: str, mode: str, *, delay_s: float = 0.0, others: dict[str, Any] | None = None
+    ) -> None:
         """How a discovery API behaves."""
-        self.told.append((node, mode, delay_s))
+        self.told.append((node, mode, others if others is not None else delay_s))
 
     async def set_registry(self, *, mode: str = "answer") -> None:
         """How the registry behaves."""
@@ -158,6 +169,9 @@ class Fake:
     rng: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 - a draw, not a secret
     hardware: dict[str, NodeProfile | None] = field(default_factory=dict)
     registries: list[Any] = field(default_factory=list)
+    held: dict[Any, Any] = field(default_factory=dict)
+    hears: Callable[[str, NodeProfile | None], None] = lambda _node, _profile: None
+    """Told of each change of hardware."""
 
     @property
     def api(self) -> Api:
@@ -172,6 +186,7 @@ class Fake:
     async def set_hardware(self, node: str, profile: NodeProfile | None) -> None:
         """Note it."""
         self.hardware[node] = profile
+        self.hears(node, profile)
 
     async def set_registry(self, body: Any) -> None:
         """Note it; somebody asks now and then."""

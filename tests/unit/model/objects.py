@@ -106,3 +106,40 @@ def machine(*cards: tuple[str, str] | None, threads: int = 8) -> dict[str, Any]:
             or None
         },
     }
+
+
+def of_storage(
+    event: str, resource: str, name: str, body: dict[str, Any], *, uid: str = "u1", namespace: str = "", t: float = 0.0
+) -> dict[str, Any]:
+    """The record of an event of a class, a volume or a Ceph cluster."""
+    return {"k": "object", "t": t, "event": event, "resource": resource, "namespace": namespace, "name": name,
+            "uid": uid, "rv": "1", "object": body}  # fmt: skip
+
+
+def storage_class(
+    provisioner: str = "rancher.io/local-path", *, label: str | None = "true", pool: str = "", cluster: str = ""
+) -> dict[str, Any]:
+    """A StorageClass."""
+    parameters = {"pool": pool, "clusterID": cluster} if pool else None
+    return {
+        "metadata": {"labels": {} if label is None else {"akash.network": label}},
+        "provisioner": provisioner,
+        **({} if parameters is None else {"parameters": parameters}),
+    }
+
+
+def volume(size: str | int, storage_class: str = "local-path", *, phase: str = "Bound") -> dict[str, Any]:
+    """A PersistentVolume."""
+    return {
+        "metadata": {},
+        "spec": {"capacity": {"storage": size}, "storageClassName": storage_class},
+        "status": {"phase": phase},
+    }
+
+
+def pools(namespace: str = "rook-ceph", *, t: float = 0.0, **figures: tuple[int, int]) -> dict[str, Any]:
+    """The record of what the Ceph tools tell: `ssd=(max_avail, stored)`."""
+    listed = [
+        {"name": name, "stats": {"max_avail": free, "stored": stored}} for name, (free, stored) in figures.items()
+    ]
+    return {"k": "pools", "t": t, "namespace": namespace, "body": {"pools": listed}}

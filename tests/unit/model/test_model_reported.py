@@ -63,7 +63,7 @@ def test_a_whole_document() -> None:
     assert node.cpu_info == (CpuInfo("0", "AMD", "EPYC", 8),)
     assert node.gpu_info == (GpuInfo("nvidia", "10de", "a100", "20b5", "PCIe", "80Gi"),)
     assert node.storage_classes == ("beta3", "default")
-    assert [(item.class_name, item.iops, item.values["capacity"]) for item in reported.storage] == [
+    assert [(item.class_name, item.iops, item.values["storage.capacity"]) for item in reported.storage.values()] == [
         ("beta3", "0", Decimal(16 * 2**30))
     ]
 

@@ -43,6 +43,7 @@ def expected_at(found: Truth, key: tuple[str, str]) -> Any:
         "cpu.info": node.cpu_info,
         "gpu.info": node.gpu_info,
         "labels": labels,
+        "storage.classes": node.storage_classes,
     }[field]
 
 

@@ -83,7 +83,21 @@ def test_the_flags_are_those_of_the_contract() -> None:
     assert (flags["--rest-port"], flags["--grpc-port"], flags["--kubeconfig"]) == ("1", "2", "/k")
     assert (flags["--provider-configs-url"], flags["--pod-namespace"]) == ("http://r", "ns")
     assert "--config" not in flags
-    assert OperatorConfig(Path("/k"), 1, 2, "", "", config=Path("/c.yaml")).arguments()[-1] == "--config=/c.yaml"
+    assert "--rest-address=0.0.0.0" in OperatorConfig(Path("/k"), 1, 2, "", "", address="0.0.0.0").arguments()
+    assert OperatorConfig(Path("/k"), 1, 2, "", "", config="/c.yaml").arguments()[-1] == "--config=/c.yaml"
+
+
+def test_what_flags_say_can_be_said_by_the_environment() -> None:
+    """Each flag but those of the ports becomes a variable with the contract's prefix, and nothing is said twice."""
+    config = OperatorConfig(Path("/k"), 1, 2, "http://r", "ns", config="/c.yaml", by_environment=True)
+    flags = {word.partition("=")[0] for word in OperatorConfig(Path("/k"), 1, 2, "", "", config="x").arguments()}
+
+    assert config.arguments() == ["--rest-port=1", "--grpc-port=2"]
+    assert config.variables()["AP_PROVIDER_CONFIGS_URL"] == "http://r"
+    assert {f"--{name[3:].lower().replace('_', '-')}" for name in config.variables()} == flags - {
+        "--rest-port", "--grpc-port"
+    }  # fmt: skip
+    assert OperatorConfig(Path("/k"), 1, 2, "", "").variables() == {}
 
 
 def test_a_binary_gets_the_clusters_environment_only() -> None:

@@ -191,6 +191,17 @@ def test_an_ended_child_is_reported_with_its_last_words(run: Callable[..., child
         child.require_running(one, "starting")
 
 
+def test_of_a_traceback_the_end_is_told(tmp_path: Path) -> None:
+    """Its first line, the last calls and the exception, and nothing of what was logged after it."""
+    calls = [f'  File "a.py", line {number}, in f' for number in range(20)]
+    log = ["starting", "Traceback (most recent call last):", *calls, "ValueError: no class gone", "goodbye"]
+    (tmp_path / "log").write_text("\n".join(log), encoding="utf-8")
+
+    told = child.last_words(tmp_path / "log", lines=4).splitlines()
+
+    assert told == [log[1], *calls[-2:], "ValueError: no class gone"]
+
+
 def test_a_program_that_does_not_exist_is_named(tmp_path: Path) -> None:
     """The error names what was to be started."""
     with pytest.raises(PlatformError, match="/nowhere/etcd"):

@@ -25,6 +25,7 @@ def test_a_process_that_works_uses_more(tmp_path: Path) -> None:
     assert during.fds == before.fds + 1
     assert before.rss_kib > 1024
     assert before.threads >= 1
+    assert before.waited_s is None or 0 <= before.waited_s <= (during.waited_s or 0)
 
 
 def test_a_process_that_has_ended_uses_nothing() -> None:

@@ -186,3 +186,30 @@ def test_a_registry_too_deep_to_read_is_refused() -> None:
 
     with pytest.raises(ApiUnavailableError, match="answered no registry"):
         asyncio.run(play())
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_registry_that_is_late_is_asked_again(*, again: bool) -> None:
+    """The first attempt counts as one, and its content is known once it answers; the saboteur never asks again."""
+    applied: list[Any] = []
+
+    async def play() -> int:
+        served = Registry(content(), mode="error")
+        async with asyncio.timeout(60), serving(served.handle) as url:
+            tried = asyncio.Event()
+            following = asyncio.create_task(
+                registry.follow(url, timeout_s=30.0, period_s=0.05, apply=applied.append, tried=tried, again=again)
+            )
+            await tried.wait()
+            assert applied == []
+            served.mode = "answer"
+            while not applied and not following.done():
+                await asyncio.wait({following}, timeout=0.02)
+            following.cancel()
+            await asyncio.wait({following})
+            return served.served
+
+    asked = asyncio.run(play())
+
+    assert (asked > 1) is again
+    assert bool(applied) is again

@@ -10,6 +10,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.reference.config import Config, follow, parse, read
+from harness.reference.defects import DEFECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,3 +172,10 @@ def test_what_was_found_once_is_not_believed_yet(tmp_path: Path, monkeypatch: py
 
     asyncio.run(scenario())
     assert applied == [parse(_GOOD)]
+
+
+def test_a_bad_configuration_at_start_is_an_error_that_says_what() -> None:
+    """There is no last good one to keep; the saboteur goes on with the default."""
+    with pytest.raises(UsageError, match="unexpected field wings"):
+        read("wings: 2")
+    assert read("wings: 2", on_bad=DEFECTS["config-bad-at-start-excludes-none"].behaviour.on_bad_start) == Config()

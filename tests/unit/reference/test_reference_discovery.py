@@ -137,3 +137,42 @@ def test_a_pod_that_was_refused_is_asked_for_again(behaviour: Behaviour, made: b
 
     assert asyncio.run(play()) <= 5.0
     assert api.log == ([f"create {OWN}"] if made else [])
+
+
+def test_the_saboteur_waits_for_a_pod_that_was_rejected() -> None:
+    """It neither deletes nor reads it, and looks again only when something happens."""
+    behaviour, api = DEFECTS["waits-for-ended-pods"].behaviour, Api()
+
+    async def play() -> float:
+        state = State(behaviour, "ns", Config())
+        state.put_node(NODE)
+        state.put_pod(decode_pod(pod(phase="Failed")))
+        discovery = Discovery(state, api, behaviour, "image", 60.0, ready=lambda: True, away=lambda: False)  # type: ignore[arg-type]
+        return await discovery._step(NODE, _Memory())
+
+    assert asyncio.run(play()) > 60.0
+    assert api.log == []
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kept"), [(CORRECT, True), (DEFECTS["hardware-goes-with-the-pod"].behaviour, False)]
+)
+def test_hardware_outlives_the_pod_that_told_of_it(behaviour: Behaviour, *, kept: bool) -> None:
+    """Whoever deletes the pod, what was read in it is true of the Node; the saboteur forgets it, and makes no other."""
+    api = Api()
+
+    async def play() -> bool:
+        state = State(behaviour, "ns", Config())
+        state.put_node(NODE)
+        own = decode_pod(pod())
+        state.put_pod(own)
+        discovery = Discovery(state, api, behaviour, "image", 60.0, ready=lambda: True, away=lambda: False)  # type: ignore[arg-type]
+        memory = _Memory()
+        await discovery._step(NODE, memory)
+        assert state.known_hardware(NODE).complete
+        state.drop_pod(own)
+        await discovery._step(NODE, memory)
+        return state.known_hardware(NODE).complete
+
+    assert asyncio.run(play()) is kept
+    assert (f"create {OWN}" in api.log) is kept

@@ -63,6 +63,7 @@ NEEDS_TWO = {
     "dies-on-missed-deletion": ["resync", "on_missed_deletion"],
     "dies-on-error-event": ["resumes_watches", "on_error_event"],
     "keeps-discovery-pods": ["sweeps_pods", "when_node_is_gone"],
+    "stays-empty-after-outage": ["resync", "inventory_while_away"],
 }
 
 

@@ -116,6 +116,8 @@ def _run(
     on_gone: Callable[[], Awaitable[None]] = at_once,
     forbidden_is_empty: bool = False,
     on_closed: Callable[[KubeClient, str], None] = nothing,
+    on_broken: Callable[[str], None] = nothing,
+    on_resumed: Callable[[], None] = nothing,
 ) -> _Seen:
     async def scenario() -> _Seen:
         app = web.Application()
@@ -130,6 +132,7 @@ def _run(
             reflector: Reflector[str] = Reflector(
                 "things", "/api/v1/things", client, lambda item: str(item["metadata"]["name"]), seen, seen, resync,
                 on_error_event, on_gone=on_gone, forbidden_is_empty=forbidden_is_empty, on_closed=on_closed,
+                on_broken=on_broken, on_resumed=on_resumed,
             )  # fmt: skip
             task = asyncio.create_task(reflector.run())
             checking = asyncio.create_task(check(seen, reflector))
@@ -305,6 +308,29 @@ def test_the_saboteur_passes_over_410(code: int, lists: int) -> None:
     seen = _run(server, check, on_gone=DEFECTS["ignores-gone-watches"].behaviour.on_gone)
     assert len(server.listed) == lists
     assert (("lost", "things") in seen.calls) is (lists == 2)
+
+
+def test_a_watch_that_ended_in_order_is_told_from_one_that_broke_off() -> None:
+    """Taking up a watch is told once for each that ended in order; one that broke off is told with its reason."""
+    server = _Server([_list("a")], [[_event("ADDED", "b")], [_event("ADDED", "c"), "cut"], ["hang"]])
+    told: list[str] = []
+
+    async def check(seen: _Seen, _: Reflector[str]) -> None:
+        await seen.until({"a"}, replaces=2)
+
+    _run(server, check, on_broken=lambda why: told.append(f"broken: {bool(why)}"), on_resumed=lambda: told.append("up"))
+    assert told == ["up", "broken: True"]
+
+
+def test_the_saboteur_dies_of_a_watch_that_broke_off() -> None:
+    """With the defect dies-on-lost-watch the end of a connection ends the reflector with a crash."""
+    server = _Server([_list("a")], [["cut"]])
+
+    async def check(_: _Seen, __: Reflector[str]) -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(Crash, match="lost the watch"):
+        _run(server, check, on_broken=DEFECTS["dies-on-lost-watch"].behaviour.on_broken_watch)
 
 
 def test_a_request_that_hangs_ends_at_its_deadline() -> None:

@@ -91,9 +91,9 @@ def test_each_kind_of_difference_is_told(tmp_path: Path) -> None:
     stores.stored(tmp_path, "chaos/x", "sqlite", other)
     assert list(_compared(tmp_path).agreement.differences) == [
         "node worker-1: gpu.info nvidia/10de/h100/20b5/PCIe/80Gi on sqlite, nvidia/10de/a100/20b5/PCIe/80Gi on etcd",
+        "node worker-2: storage.classes beta2 on sqlite, none on etcd",
         "node worker-3: reported on sqlite, not reported on etcd",
         "cluster storage beta2, iops not told: allocatable 1024, allocated 0, capacity 1024: on sqlite, not on etcd",
-        "node worker-2: storage class beta2: on sqlite, not on etcd",
         "nodes[].resources.memory.quantity.allocated: expected a quantity as a string, found 5: on sqlite, not on etcd",
     ]
 

@@ -8,7 +8,7 @@ import pytest
 
 from harness.cluster.configfile import Configuration, text
 from harness.history import reader
-from harness.run.configured import document, provide
+from harness.run.configured import argument, document, provide
 from harness.run.observe import LiveTruth
 
 if TYPE_CHECKING:
@@ -31,6 +31,28 @@ def test_the_file_is_there_and_recorded_before_the_operator_starts(
     assert file.read() == text(("^a$",))
     (record,) = reader.read(history.path).of("config")
     assert record["body"]["exclude"]["nodes"] == ["^a$"]
+
+
+def test_a_configuration_may_be_a_text_and_no_file(tmp_path: Path, history: HistoryWriter) -> None:
+    """The operator is given the text itself, the truth knows it, and nothing is written."""
+    wanted = Configuration(exclude=("^a$",), inline=True)
+    file = provide(wanted, tmp_path, LiveTruth(history))
+
+    assert file is None
+    assert argument(wanted, file) == text(("^a$",))
+    assert not argument(wanted, file).endswith("yaml")
+    assert list(tmp_path.glob("config*")) == []
+    (record,) = reader.read(history.path).of("config")
+    assert record["body"]["exclude"]["nodes"] == ["^a$"]
+
+
+def test_the_operator_is_given_the_files_path(tmp_path: Path, history: HistoryWriter) -> None:
+    """Or nothing, where there is no configuration."""
+    file = provide(Configuration(), tmp_path, LiveTruth(history))
+
+    assert file is not None
+    assert argument(Configuration(), file) == str(file.path)
+    assert argument(None, None) == ""
 
 
 def test_without_a_configuration_there_is_no_file(tmp_path: Path, history: HistoryWriter) -> None:

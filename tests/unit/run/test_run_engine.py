@@ -10,7 +10,8 @@ from harness import faults
 from harness.cluster.datastore import KINDS, DatastoreSpec
 from harness.errors import UsageError
 from harness.run.choose import choose, optional_parts
-from harness.run.engine import Setup, label_of
+from harness.run.engine import Setup
+from harness.run.plan import label_of
 from harness.scenario import Scenario
 from harness.toolchain import Toolchain
 
@@ -31,7 +32,7 @@ def test_a_scenario_runs_on_its_usual_datastore(scenario: Scenario, usual: str) 
     spec = setup_on(None).spec(scenario)
 
     assert spec == DatastoreSpec(usual)
-    assert label_of(scenario, spec) == scenario.id
+    assert label_of(scenario, spec.kind) == scenario.id
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -40,7 +41,7 @@ def test_a_run_elsewhere_is_called_after_its_datastore(kind: str) -> None:
     spec = setup_on(DatastoreSpec(kind)).spec(ANYWHERE)
 
     assert spec.kind == kind
-    assert label_of(ANYWHERE, spec) == ("chaos/anywhere" if kind == "etcd" else f"chaos/anywhere@{kind}")
+    assert label_of(ANYWHERE, spec.kind) == ("chaos/anywhere" if kind == "etcd" else f"chaos/anywhere@{kind}")
 
 
 def test_a_url_is_no_part_of_a_name() -> None:
@@ -49,7 +50,7 @@ def test_a_url_is_no_part_of_a_name() -> None:
     spec = setup.spec(SQL_FIRST)
 
     assert spec.url == URL
-    assert label_of(SQL_FIRST, spec) == "chaos/sql@mysql"
+    assert label_of(SQL_FIRST, spec.kind) == "chaos/sql@mysql"
     assert "tell-nobody" not in repr(setup) + repr(spec)
 
 

@@ -9,7 +9,18 @@ import pytest
 from harness.history import reader
 from harness.model.inventory import Truth
 from harness.run.observe import LiveTruth, trim
-from tests.unit.model.objects import amounts, container, node, pod
+from tests.unit.model.objects import (
+    amounts,
+    config,
+    container,
+    node,
+    of_storage,
+    pod,
+    pools,
+    storage_class,
+    synced,
+    volume,
+)
 
 if TYPE_CHECKING:
     from harness.history.writer import HistoryWriter
@@ -84,3 +95,36 @@ def test_every_record_of_truth_wakes_who_waits_for_agreement(history: HistoryWri
     live.record_object("ADDED", "pods", POD)
 
     assert live.changed.is_set()
+
+
+def test_storage_is_kept_as_far_as_the_model_reads_it() -> None:
+    """The same is expected of trimmed classes, volumes and clusters as of whole ones; what is left out is not kept."""
+    storage = {
+        "storageclasses": named(
+            {**storage_class("a.csi.ceph.com", pool="ssd", cluster="ns"), "reclaimPolicy": "Retain"}, "beta3"
+        ),
+        "persistentvolumes": named(
+            {"metadata": {}, "spec": {**volume("1Gi", "beta3")["spec"], "csi": {}}, "status": {"phase": "Bound"}}, "v"
+        ),
+        "cephclusters": named(
+            {"metadata": {}, "spec": {"mon": {}}, "status": {"state": "Created", "ceph": {}}}, "rook", namespace="ns"
+        ),
+    }  # fmt: skip
+    whole, trimmed = Truth(), Truth()
+    for truth, kept in ((whole, lambda _resource, item: item), (trimmed, trim)):
+        for record in (config({"cluster_storage": ["beta3"]}), pools("ns", ssd=(7, 3))):
+            truth.apply(record)
+        for resource, item in storage.items():
+            meta = item["metadata"]
+            found = of_storage(
+                "ADDED", resource, meta["name"], kept(resource, item), namespace=meta.get("namespace", "")
+            )
+            truth.apply(found)
+            listed = [(meta.get("namespace", ""), meta["name"], "u1")]
+            truth.apply(synced(resource, listed))
+
+    assert whole.expected_storage() == trimmed.expected_storage()
+    assert whole.expected_storage()["beta3"].values["storage.allocated"] == 2**30
+    assert trim("storageclasses", storage["storageclasses"]).keys() == {"metadata", "provisioner", "parameters"}
+    assert trim("persistentvolumes", storage["persistentvolumes"])["spec"].keys() == {"capacity", "storageClassName"}
+    assert trim("cephclusters", storage["cephclusters"])["status"] == {"state": "Created"}

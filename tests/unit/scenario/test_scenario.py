@@ -11,14 +11,18 @@ from harness import faults, schedules
 from harness.cluster.configfile import Configuration
 from harness.cluster.hardware import GPU_MODELS, NodeProfile
 from harness.cluster.nodes import check_name
+from harness.cluster.storage import Storage
 from harness.errors import UsageError
 from harness.fault import composition
 from harness.names.naming import name_of_length
 from harness.operator.supervisor import Supervision
 from harness.scenario import Scenario, named, simulated, two_sizes
+from harness.traffic.volumes import Volumes
 
 PATCH = schedules.OperatorCalls("patch", "nodes")
 TWICE = schedules.Alternate(faults.LeaderMoved(), schedules.After(PATCH, faults.NodeSilent(node="worker-2")))
+
+RENAMED = faults.NodeRenamed(node="worker-1")
 
 
 @given(st.integers(1, 253))
@@ -81,6 +85,10 @@ def test_the_usual_cluster_has_different_nodes() -> None:
         ({"faults": (faults.ApiServerKilled(for_s=-2.0),)}, "for_s=-2.0"),
         ({"faults": (faults.ConfigChanged(),)}, "config-changed needs a configuration file"),
         (
+            {"faults": (faults.ConfigChanged(),), "config": Configuration(inline=True)},
+            "config-changed needs a configuration file",
+        ),
+        (
             {"faults": (faults.ConfigBroken(how="configmap-swap"),), "config": Configuration()},
             "how='configmap-swap' does not go with volume=False",
         ),
@@ -112,6 +120,21 @@ def test_the_usual_cluster_has_different_nodes() -> None:
         ({"servers": 2}, "servers=2"),
         ({"quota_mib": -1}, "quota_mib=-1"),
         ({"quota_mib": 8193}, "quota_mib=8193"),
+        ({"rest_address": "::"}, "rest_address='::' is not possible"),
+        (
+            {"supervised": True, "faults": (faults.PortTaken(family="ipv6"),)},
+            "port-taken with family='ipv6' is in nobody's way on 127.0.0.1",
+        ),
+        ({"faults": (faults.NodeRenamed(becomes="worker-2"),)}, "node 'worker-2' is to join, and is there already"),
+        ({"faults": (faults.NodeRenamed(node="worker-9"),)}, "no node is called 'worker-9'"),
+        (
+            {"faults": (schedules.Parallel((RENAMED, faults.NodeSilent(node="worker-1"))),)},
+            "would harm node worker-1 at the same time",
+        ),
+        (
+            {"faults": (schedules.Parallel((RENAMED, faults.NodeSilent(node="renamed-1"))),)},
+            "would harm node renamed-1 at the same time",
+        ),
     ],
 )
 def test_a_bad_value_is_refused_and_named(given_values: dict[str, Any], said: str) -> None:
@@ -256,9 +279,56 @@ def test_every_gpu_model_makes_a_node(model: str) -> None:
         (faults.SpaceExhausted(), "space-exhausted"),
         (faults.PortTaken(), "port-taken"),
         (faults.OperatorCrashLoops(), "operator-crash-loops"),
+        (faults.MemoryLimited(), "memory-limited"),
+        (faults.ConfigBadAtStart(), "config-bad-at-start"),
     ],
 )
 def test_a_fault_finds_what_it_needs(fault: faults.Fault, names: str) -> None:
     """A fault of servers where there is one, or of a size limit where there is none, is refused at once."""
     with pytest.raises(UsageError, match=names):
         Scenario(id="chaos/x", promises=("TRUTH-1",), faults=(fault,))
+
+
+def test_a_node_may_be_harmed_under_the_name_that_it_gets() -> None:
+    """Later faults may name it."""
+    renamed = faults.NodeRenamed(node="worker-1", becomes="other")
+
+    scenario = Scenario(id="chaos/x", promises=("TRUTH-1",), faults=(renamed, faults.NodeSilent(node="other")))
+
+    assert scenario.as_json()["faults"][0]["becomes"] == "other"
+
+
+def test_an_operator_on_every_address_may_find_ipv6_taken() -> None:
+    """The plan says where it listens."""
+    taken = faults.PortTaken(family="ipv6")
+
+    scenario = Scenario(
+        id="chaos/x", promises=("RECOVER-3",), faults=(taken,), supervised=True, rest_address="0.0.0.0"
+    )  # fmt: skip
+
+    assert scenario.as_json()["rest_address"] == "0.0.0.0"
+    assert Scenario(id="chaos/y", promises=("TRUTH-1",)).as_json()["rest_address"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ({"config": Configuration(storage=("beta3",))}, "names storage classes"),
+        ({"volumes": Volumes(classes=("beta3",))}, "traffic on volumes"),
+        ({"faults": (faults.StorageClassDeleted(),)}, "storage-class-deleted needs storage"),
+    ],
+)
+def test_what_needs_storage_is_refused_without(values: dict[str, Any], names: str) -> None:
+    """Classes that are named, volumes that come and go, and harm to storage: each has to have some to be about."""
+    with pytest.raises(UsageError, match=names):
+        Scenario(id="chaos/x", promises=("TRUTH-6",), **values)
+
+    scenario = Scenario(id="chaos/x", promises=("TRUTH-6",), storage=Storage(), **values)
+    assert json.loads(json.dumps(scenario.as_json()))["storage"] == {"classes": [], "volumes": [], "ceph": []}
+
+
+def test_traffic_on_volumes_counts_as_traffic() -> None:
+    """Both kinds have to be done for the run to count."""
+    scenario = Scenario(id="chaos/x", promises=("TRUTH-6",), storage=Storage(), volumes=Volumes(("a",), least=7))
+
+    assert scenario.as_json()["min_ops"] == 27

@@ -1,4 +1,8 @@
-"""The names of the files in a campaign's directory and in its bundles, for all that write and read them."""
+"""A bundle: all that is known of one run, as a directory or as one archive; and the names of what is in it.
+
+`manifest` says what a bundle is made by and whether it is whole, `secrets` keeps credentials out of it, `archive` packs
+and unpacks it, `opened` reads one back, whatever became of the harness that wrote it. docs/evidence.md has the layout.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,15 @@ SUMMARY_TEXT_FILE = "summary.ansi"
 
 VERDICTS_FILE = "verdicts.json"
 """In a bundle: the verdicts; ERROR_FILE stands in its place where the harness itself could not run the scenario."""
+
+PLAN_FILE = "plan.json"
+"""In a bundle: the scenario as data, the seed, and all else that repeats the run."""
+
+STATE_FILE = "state.json"
+"""In a bundle with findings: nodes and pods as they truly were at those moments."""
+
+LOGS = "logs"
+"""In a bundle: the directory with the output of the operator and of every part of the control plane."""
 
 ERROR_FILE = "error.json"
 
