@@ -26,7 +26,7 @@ from harness.evidence import replay as replays
 from harness.evidence.asking import Asking
 from harness.evidence.job import Job
 from harness.evidence.pool import Pool
-from harness.evidence.reproducer import Reproduced, command, issue, test_file
+from harness.evidence.reproducer import Reproduced, command, file_text, issue
 from harness.evidence.shrink import Shrinker, Step
 from harness.fault.schedule import injected
 from harness.run.choose import choose, optional_parts
@@ -187,7 +187,7 @@ def write(directory: Path, what: Reproduced, run: Repetition) -> Path:
     place = directory / REPRODUCER
     try:
         place.mkdir()
-        (place / what.file_name).write_text(test_file(what), encoding="utf-8")
+        (place / what.file_name).write_text(file_text(what), encoding="utf-8")
         (place / ISSUE_FILE).write_text(issue(what), encoding="utf-8")
     except OSError as exc:
         raise PlatformError(f"cannot write to {place}: {exc.strerror}", hint="free some space") from exc

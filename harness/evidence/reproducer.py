@@ -70,7 +70,7 @@ def command(what: Reproduced) -> str:
     return " ".join(shlex.quote(word) for word in words)
 
 
-def test_file(what: Reproduced) -> str:
+def file_text(what: Reproduced) -> str:
     """The file: a docstring that says what is wrong, the scenario, and a test that fails as long as it is."""
     source, names = scenario_source(what.scenario)
     imports = ", ".join(sorted({"PASS", "Run", *names}, key=_import_order))
@@ -141,7 +141,7 @@ def _issue(what: Reproduced) -> Iterator[str]:
     yield ""
     yield fenced(command(what)).replace("text\n", "console\n$ ", 1)
     yield ""
-    yield fenced(test_file(what)).replace("text\n", "python\n", 1)
+    yield fenced(file_text(what)).replace("text\n", "python\n", 1)
 
 
 def _checksum(operator: Mapping[str, str]) -> str:

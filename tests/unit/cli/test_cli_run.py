@@ -119,3 +119,18 @@ def test_an_output_directory_that_cannot_be_made_is_named(tmp_path: Path) -> Non
 
     with pytest.raises(PlatformError, match=r"cannot write to .*file/out"):
         make_out(tmp_path / "file" / "out")
+
+
+def test_a_test_file_that_is_not_there_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error names it, and says how scenarios are chosen otherwise; no directory is made."""
+    missing = tmp_path / "test_x.py"
+    monkeypatch.setattr(sys, "argv", ["harness", "run", str(missing), "--out", str(tmp_path / "out")])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == CANNOT_RUN
+    assert f"{missing}: there is no such file" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
