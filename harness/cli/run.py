@@ -150,7 +150,8 @@ def run(
         preflight(spec, tools)
     arguments = pytest_arguments(
         suite, operator, number, directory, kubernetes, workers=workers, tests=tests, expression=expression,
-        marks=marks, defect=defect, more=(f"--names={naming.word}", *supervision.options(), *(["--audit"] if audit else [])),
+        marks=marks, defect=defect,
+        more=(f"--names={naming.word}", *supervision.options(), *(["--audit"] if audit else [])),
     )  # fmt: skip
     status = follow(arguments, suite, directory, console, datastore)
     code = conclude(status, directory, json_file, console)
