@@ -84,8 +84,23 @@ def test_clauses_that_are_kept_are_counted_and_others_named() -> None:
     text = shown(a_run("chaos/x", said("TRUTH-5", PASS), clauses=("A-REGISTRY-2", "A-DISCOVERY-3")))
 
     assert "interface: 2 of " in text
-    assert "A-REST-1 UNKNOWN: " in text
+    assert "A-REST-1" in text.partition("no scenario was about ")[2]
     assert "A-REGISTRY-2" not in text
+
+
+def test_a_clause_that_was_examined_and_is_not_kept_is_named_with_its_text() -> None:
+    """Its verdict, what it says, and by which promises."""
+    text = shown(a_run("chaos/x", said("TRUTH-5", FAIL, "no"), clauses=("A-REGISTRY-2",)))
+
+    assert "A-REGISTRY-2 FAIL: On an error the old content is kept. (TRUTH-5 in chaos/x)" in text
+
+
+def test_a_log_is_wide_enough_for_the_table() -> None:
+    """Whatever the width of what it is written to."""
+    text = io.StringIO()
+    print_tables(promise_lines(()), clause_lines(()), Console(file=text, width=40))
+
+    assert "every schedulable Ready node, and no other" in text.getvalue()
 
 
 def test_a_bundle_is_judged_again(
