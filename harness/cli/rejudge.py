@@ -47,7 +47,7 @@ def rejudge_command(*, paths: tuple[Path, ...], target: Path | None) -> int:
             unreadable.append(exc)
             click.echo(f"harness: {line(exc.what)}" + (f"\n  hint: {exc.hint}" if exc.hint else ""), err=True)
         else:
-            show(judged[-1], console)
+            show(judged[-1], console, path)
     _total(judged, len(unreadable), console)
     if target is not None:
         write_result(
@@ -62,9 +62,10 @@ def code_of(verdicts: Iterable[Verdict], *, unreadable: bool) -> int:
     return CANNOT_READ if unreadable and verdict is not FAIL else EXIT_CODES[verdict]
 
 
-def show(one: Rejudged, console: Console) -> None:
+def show(one: Rejudged, console: Console, path: Path) -> None:
     """A bundle's verdicts, the reasons for what is not PASS, and what was said otherwise then."""
-    console.print(Text.assemble((f"{one.verdict!s:8}", STYLES[one.verdict]), line(one.name)), soft_wrap=True)
+    head = (f"{one.verdict!s:8}", STYLES[one.verdict])
+    console.print(Text.assemble(head, line(one.name), (f"  {line(str(path))}", "dim")), soft_wrap=True)
     for promise in one.judgement.promises:
         if promise.verdict is PASS:
             continue

@@ -197,12 +197,16 @@ def write(directory: Path, what: Reproduced, run: Repetition) -> Path:
 
 def _size(scenario: Scenario) -> str:
     parts = [
-        f"{len(list(injected(*scenario.faults)))} faults",
-        f"{len(scenario.nodes)} nodes",
+        _count(len(list(injected(*scenario.faults))), "fault"),
+        _count(len(scenario.nodes), "node"),
         f"{scenario.traffic.live} pods at most" if scenario.traffic is not None else "no traffic",
-        f"{len(scenario.promises)} promises",
+        _count(len(scenario.promises), "promise"),
     ]
     return ", ".join(parts)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _show(before: Scenario, what: Reproduced, place: Path, runs: int, took_s: float, console: Console) -> None:

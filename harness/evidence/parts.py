@@ -173,6 +173,13 @@ def with_number(scenario: Scenario, path: Path, value: float) -> Scenario:
     return changed
 
 
+def shortest(scenario: Scenario) -> Scenario:
+    """The scenario with all of its numbers at the least that is tried."""
+    for path, _name, _value, least in list(numbers(scenario)):
+        scenario = with_number(scenario, path, least)
+    return scenario
+
+
 def less_traffic(scenario: Scenario) -> Iterator[Variant]:
     """Plain pods, no labels, fewer pods and names, fewer operations, the largest steps first."""
     traffic = scenario.traffic

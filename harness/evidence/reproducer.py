@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shlex
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -75,11 +76,10 @@ def file_text(what: Reproduced) -> str:
     source, names = scenario_source(what.scenario)
     imports = ", ".join(sorted({"PASS", "Run", *names}, key=_import_order))
     said = [f"{name}: {PROMISES[name].text}." for name in what.promises]
-    findings = [f"  {text}" for name in what.promises for text in _told(what.findings[name], 1)]
+    findings = [text for name in what.promises for text in _told(what.findings[name], 1)]
     asserts = "\n".join(f'    assert result["{name}"] is PASS' for name in what.promises)
-    about = _docstring(
-        [f"Broken in {what.shown} of {what.times} runs: {', '.join(what.promises)}.", "", *said, *findings]
-    )
+    head = f"{', '.join(what.promises)} broken in {what.shown} of {what.times} runs."
+    about = _docstring([head, "", *said, *(part for text in findings for part in _wrapped(text))])
     return (
         f"{about}\n\nfrom __future__ import annotations\n\nimport pytest\n\nfrom harness import {imports}\n\n"
         f"SCENARIO = {source}\n\n\n@pytest.mark.promise(*SCENARIO.promises)\n"
@@ -92,6 +92,11 @@ def file_text(what: Reproduced) -> str:
 def _import_order(name: str) -> tuple[int, str]:
     """Constants, classes, modules: as the suite's files have them."""
     return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
+
+
+def _wrapped(text: str) -> list[str]:
+    """A finding over a few indented lines."""
+    return textwrap.wrap(shortened(text, 3 * _LONGEST_LINE), _LONGEST_LINE, initial_indent="  ", subsequent_indent="  ")
 
 
 def _docstring(lines: Sequence[str]) -> str:

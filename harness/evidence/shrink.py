@@ -134,6 +134,9 @@ class Shrinker:
         self._fully(parts.less_traffic)
 
     def _numbers(self) -> None:
+        best = self.best
+        if len(list(parts.numbers(best))) > 1:
+            self._try([("all durations and counts at their least", lambda: parts.shortest(best))])
         for path, name, value, floor in list(parts.numbers(self.best)):
             whole = isinstance(value, int)
 
