@@ -39,6 +39,9 @@ KINDS = ("lost", "ghost", "over", "under", "info", STALE, WRONG)
 KEPT_MOST = 200
 """Delays that are kept of each resource; of more, as many that stand for equal shares of them."""
 
+NODES_KEPT = 30
+"""Nodes of which each resource is told by itself: the slowest ones."""
+
 BUCKET_S = 0.25
 """In a plot over time, the longest delay of each such piece of the run is told."""
 
@@ -89,20 +92,42 @@ class Freshness:
             "untrue_s": {kind: round(self.untrue_s[kind], 3) for kind in KINDS if self.untrue_s.get(kind)},
         }
 
+    def summary(self) -> dict[str, Any]:
+        """{"node", "resource", "causes", "p50_s", "p90_s", "p99_s", "max_s", "away_max_s", "never", "untrue_s"}."""
+        ordered = sorted(self.delays)
+        return {
+            "node": self.node,
+            "resource": self.resource,
+            "causes": self.causes,
+            **{f"p{round(100 * share)}_s": _rounded(quantile(ordered, share)) for share in (0.5, 0.9, 0.99)},
+            "max_s": _rounded(max(ordered, default=None)),
+            "away_max_s": _rounded(max(self.away, default=None)),
+            "never": self.never,
+            "untrue_s": {kind: round(self.untrue_s[kind], 3) for kind in KINDS if self.untrue_s.get(kind)},
+        }
+
+    @property
+    def badness(self) -> tuple[int, float]:
+        """How bad it was: what never became true outweighs what was late."""
+        return self.never, max([*self.delays, *self.away], default=0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The freshness of a run: by resource, the slowest node of each, and the longest delays over time, [t, seconds]."""
+    """The freshness of a run: by resource, by node and resource, and the longest delays over time, [t, seconds].
+
+    `nodes`: all resources of each of the NODES_KEPT slowest nodes, by node.
+    """
 
     resources: tuple[Freshness, ...] = ()
-    slowest: tuple[Freshness, ...] = ()
+    nodes: tuple[Freshness, ...] = ()
     series: tuple[tuple[float, float], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """{"resources": […], "slowest": […]}; the series goes with the others."""
+        """{"resources": […], "nodes": […]}; the series goes with the others."""
         return {
             "resources": [one.as_json() for one in self.resources],
-            "slowest": [one.as_json() for one in self.slowest],
+            "nodes": [one.summary() for one in self.nodes],
         }
 
 
@@ -153,7 +178,7 @@ def measure(context: Context) -> Measured:
     by_resource = {name: _together(name, found.values()) for name in ORDER}
     resources = tuple(one for one in by_resource.values() if one.causes or one.untrue_s)
     series = tuple((round(bucket * BUCKET_S, 3), round(delay, 3)) for bucket, delay in sorted(buckets.items()))
-    return Measured(resources, tuple(_slowest(one.resource, found.values()) for one in resources), series)
+    return Measured(resources, tuple(_slowest(found.values())), series)
 
 
 def _together(resource: str, every: Iterable[Freshness]) -> Freshness:
@@ -164,10 +189,18 @@ def _together(resource: str, every: Iterable[Freshness]) -> Freshness:
     return whole
 
 
-def _slowest(resource: str, every: Iterable[Freshness]) -> Freshness:
-    """The node with most that never became true, then with the longest delay."""
-    listed = [one for one in every if one.resource == resource]
-    return max(listed, key=lambda one: (one.never, max([*one.delays, *one.away], default=0.0), one.node))
+def _slowest(every: Iterable[Freshness]) -> Iterable[Freshness]:
+    """All that is known of the slowest nodes, by node, the resources of each in their order."""
+    told = [one for one in every if one.causes or one.untrue_s]
+    worst: dict[str, tuple[int, float]] = {}
+    for one in told:
+        worst[one.node] = max(worst.get(one.node, (0, 0.0)), one.badness)
+    names = sorted(worst, key=lambda name: (-worst[name][0], -worst[name][1], name))[:NODES_KEPT]
+    return sorted((one for one in told if one.node in names), key=lambda one: (one.node, ORDER.index(one.resource)))
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
 
 
 def _delays(context: Context, sources: Sequence[str], key: Key) -> Iterable[tuple[float, float | None]]:
