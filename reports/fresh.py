@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 WORDS: Mapping[str, str] = {
     "nodes": "nodes", "cpu": "cpu", "memory": "memory", "gpu": "gpu", "ephemeral_storage": "ephemeral storage",
-    "cpu.info": "CPU info", "gpu.info": "GPU info",
+    "cpu.info": "CPU info", "gpu.info": "GPU info", "storage": "storage",
 }  # fmt: skip
 COLUMNS = ("p50", "p90", "p99", "max")
 SHARES = (0.5, 0.9, 0.99, 1.0)

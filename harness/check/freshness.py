@@ -20,7 +20,8 @@ from harness.check.agreement import kind_of
 from harness.check.tracks import SLACK_S, STALE, WRONG
 from harness.check.windows import touches
 from harness.model.inventory import ABSENT
-from harness.model.timeline import CPU_INFO, GPU_INFO, PRESENT
+from harness.model.readings import fits
+from harness.model.timeline import CPU_INFO, GPU_INFO, NODE_CLASSES, PRESENT, STORAGE_FIELDS, STORAGE_PRESENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
     from harness.check.tracks import Track
     from harness.model.timeline import Key
 
-NODES = "nodes"
-ORDER = (NODES, "cpu", "memory", "gpu", "ephemeral_storage", CPU_INFO, GPU_INFO)
-"""The resources, in the order in which they are shown: nodes that come and go, figures, hardware info."""
+NODES, STORAGE = "nodes", "storage"
+ORDER = (NODES, "cpu", "memory", "gpu", "ephemeral_storage", CPU_INFO, GPU_INFO, STORAGE)
+"""The resources, in the order in which they are shown: nodes that come and go, figures, hardware info, storage."""
 
 KINDS = ("lost", "ghost", "over", "under", "info", STALE, WRONG)
 """In what ways something was untrue; the last two say whether it had been true before."""
@@ -48,7 +49,7 @@ BUCKET_S = 0.25
 
 @dataclass(slots=True)
 class Freshness:
-    """One resource of one node, or of all nodes together.
+    """One resource of one node (of storage: or of one class), or of all together.
 
     `delays`: seconds, of causes that the operator could see; `away`: of those while it could not, or was not there;
     `never`: causes that did not become true; `untrue_s`: seconds for which REST was untrue (beyond the slack that is
@@ -148,6 +149,8 @@ def resource_of(name: str) -> str:
     """The resource that a field is about."""
     if name == PRESENT:
         return NODES
+    if name == NODE_CLASSES or name in STORAGE_FIELDS:
+        return STORAGE
     return name if name in {CPU_INFO, GPU_INFO} else name.partition(".")[0]
 
 
@@ -219,8 +222,8 @@ def _delays(context: Context, sources: Sequence[str], key: Key) -> Iterable[tupl
 
 
 def _is_cause(key: Key, value: Any) -> bool:
-    """Whether a step says what must be reported; the figures of a node that must not be reported are none."""
-    return value is not None and (value is not ABSENT or key[1] == PRESENT)
+    """Whether a step says what must be reported; the figures of what must not be reported are none."""
+    return value is not None and (value is not ABSENT or key[1] in {PRESENT, STORAGE_PRESENT})
 
 
 def _taken_back(context: Context, key: Key, t: float, lag_s: float) -> bool:
@@ -248,7 +251,7 @@ def _brought_s(steps: Sequence[tuple[float, Any]], value: Any, until_s: float) -
     for at, brought in steps:
         if at > until_s:
             return None
-        if brought == value:
+        if fits(brought, value):
             return at
     return None
 

@@ -10,19 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.check.base import build_context
+from harness.check.base import JUDGED_FIELDS, build_context
 from harness.check.contract import PROMISES
 from harness.check.freshness import (
     KEPT_MOST,
     NODES,
     NODES_KEPT,
+    ORDER,
     Measured,
     kept,
     measure,
     quantile,
+    resource_of,
     shares,
     weighted_quantile,
 )
+from reports.fresh import WORDS
 from tests.unit.check.story import Story, allocated, quiet, without
 
 if TYPE_CHECKING:
@@ -200,6 +203,11 @@ def test_a_judgement_carries_it() -> None:
 
     assert (cpu["causes"], cpu["seen"], cpu["never"], cpu["node"]) == (2, 2, 0, "")
     assert len(body["series"]["delay"]) == 2
+
+
+def test_every_judged_field_is_of_a_resource_that_is_shown() -> None:
+    """Storage as well: what a report has no place for would be measured for nobody."""
+    assert {resource_of(name) for name in JUDGED_FIELDS} == set(ORDER) == set(WORDS)
 
 
 def test_without_a_gate_nothing_is_measured() -> None:
