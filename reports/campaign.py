@@ -49,9 +49,9 @@ class Run:
     """One bundle.
 
     `texts`: what each promise says, by id; `stale`: steps [t, number of fields not true]; `delays`: [t of a cause, how
-    long until it was true]; `freshness`, `slowest`: by resource, as `harness.check.freshness` writes them; `plan`: the
-    scenario as data; `body`: verdicts.json as it was read; `error`: set when there are no verdicts; `datastore`: its
-    kind; `names`: the word for how things were named.
+    long until it was true]; `freshness`, `by_node`: as `harness.check.freshness` writes them; `plan`: the scenario as
+    data; `body`: verdicts.json as it was read; `error`: set when there are no verdicts; `datastore`: its kind; `names`:
+    the word for how things were named.
     """
 
     id: str
@@ -68,7 +68,7 @@ class Run:
     stale: tuple[Step, ...] = ()
     delays: tuple[Step, ...] = ()
     freshness: tuple[Mapping[str, Any], ...] = ()
-    slowest: tuple[Mapping[str, Any], ...] = ()
+    by_node: tuple[Mapping[str, Any], ...] = ()
     reproduce: str = ""
     started: str = ""
     plan: Mapping[str, Any] = field(default_factory=dict)
@@ -292,7 +292,7 @@ def _judged(name: str, bundle: Path, body: Mapping[str, Any], plan: Mapping[str,
         stale=tuple(_steps(body.get("series", {}).get("stale", ()))),
         delays=tuple(_steps(body.get("series", {}).get("delay", ()))),
         freshness=tuple(_fresh(item) for item in body.get("freshness", {}).get("resources", ())),
-        slowest=tuple(_fresh(item) for item in body.get("freshness", {}).get("slowest", ())),
+        by_node=tuple(_node(item) for item in body.get("freshness", {}).get("nodes", ())),
         reproduce=str(body.get("reproduce") or ""),
         started=started,
         plan=plan,
@@ -323,6 +323,17 @@ def _fresh(item: Mapping[str, Any]) -> Mapping[str, Any]:
         "node": str(item.get("node", "")),
         **{name: int(item[name]) for name in ("seen", "away_seen", "never")},
         **{name: [float(delay) for delay in item[name]] for name in ("delays", "away")},
+        "untrue_s": {str(kind): float(seconds) for kind, seconds in item.get("untrue_s", {}).items()},
+    }
+
+
+def _node(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """One resource of one node, every part of it of its type."""
+    return {
+        "node": str(item["node"]),
+        "resource": str(item["resource"]),
+        **{name: int(item[name]) for name in ("causes", "never")},
+        **{name: _number(item[name]) for name in ("p50_s", "p90_s", "p99_s", "max_s", "away_max_s")},
         "untrue_s": {str(kind): float(seconds) for kind, seconds in item.get("untrue_s", {}).items()},
     }
 

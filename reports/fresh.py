@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 WORDS: Mapping[str, str] = {
     "nodes": "nodes", "cpu": "cpu", "memory": "memory", "gpu": "gpu", "ephemeral_storage": "ephemeral storage",
-    "cpu.info": "CPU info", "gpu.info": "GPU info",
+    "cpu.info": "CPU info", "gpu.info": "GPU info", "storage": "storage",
 }  # fmt: skip
 COLUMNS = ("p50", "p90", "p99", "max")
 SHARES = (0.5, 0.9, 0.99, 1.0)
@@ -26,8 +26,7 @@ class Row:
     """One resource: how many causes the operator could see, and how long until they were true (SHARES of them, s).
 
     `away`: the same of those that it could not see, or was not there for (the longest); `never`: how many of all never
-    became true; `untrue`: for how long REST was untrue, and how; `slowest`: the slowest node, "" where there are many
-    runs.
+    became true; `untrue`: for how long REST was untrue, and how; `node`: the one that it is about, "" for all.
     """
 
     resource: str
@@ -37,13 +36,30 @@ class Row:
     away: float | None
     never: int
     untrue: str
-    slowest: str = ""
+    node: str = ""
 
 
 def of_run(run: Run) -> list[Row]:
     """The rows of one run; empty where nothing was measured."""
-    slowest = {str(entry.get("resource")): str(entry.get("node", "")) for entry in run.slowest}
-    return [_row(name, [entry], slowest.get(name, "")) for name, entry in _by_resource(run)]
+    return [_row(name, [entry]) for name, entry in _by_resource(run)]
+
+
+def by_node(run: Run) -> list[Row]:
+    """A row for each resource of each node that is told of by itself; `seen`: all causes."""
+    return [
+        Row(
+            resource=WORDS[entry["resource"]],
+            seen=entry["causes"],
+            quantiles=tuple(entry[f"{name}_s"] for name in COLUMNS),
+            away_seen=int(entry["away_max_s"] is not None),
+            away=entry["away_max_s"],
+            never=entry["never"],
+            untrue=_untrue(entry["untrue_s"]),
+            node=line(entry["node"]),
+        )
+        for entry in run.by_node
+        if entry["resource"] in WORDS
+    ]
 
 
 def of_campaign(campaign: Campaign) -> list[Row]:
@@ -90,7 +106,7 @@ def _by_resource(run: Run) -> Iterable[tuple[str, Mapping[str, Any]]]:
     return [(name, entries[name]) for name in ORDER if name in entries]
 
 
-def _row(name: str, entries: Sequence[Mapping[str, Any]], slowest: str = "") -> Row:
+def _row(name: str, entries: Sequence[Mapping[str, Any]]) -> Row:
     ordered = shares(entry for entry in entries if entry["delays"])
     away = [float(delay) for entry in entries for delay in entry["away"]]
     untrue = {kind: sum(float(entry["untrue_s"].get(kind, 0.0)) for entry in entries) for kind in KINDS}
@@ -101,6 +117,9 @@ def _row(name: str, entries: Sequence[Mapping[str, Any]], slowest: str = "") -> 
         away_seen=sum(int(entry["away_seen"]) for entry in entries),
         away=max(away, default=None),
         never=sum(int(entry["never"]) for entry in entries),
-        untrue=", ".join(f"{kind} {seconds(total)}" for kind, total in untrue.items() if total),
-        slowest=line(slowest),
+        untrue=_untrue(untrue),
     )
+
+
+def _untrue(untrue_s: Mapping[str, float]) -> str:
+    return ", ".join(f"{kind} {seconds(total)}" for kind, total in untrue_s.items() if total)

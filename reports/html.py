@@ -150,6 +150,7 @@ def _environment() -> Environment:
         harm=words.harm, setting=words.setting, objective=words.objective, promise_text=words.promise_text,
         main_doubts=words.main_doubts, unsaid=words.unsaid, shortened=shortened, promises=PROMISES, measured=measured,
         count=count, page_name=PAGE, shown_findings=words.SHOWN_FINDINGS, datastore=words.datastore,
-        fresh_of=fresh.of_run, on_datastore=words.cell, same=words.same, ratio=words.ratio, contrasts=words.contrasts,
+        fresh_of=fresh.of_run, fresh_by_node=fresh.by_node, on_datastore=words.cell, same=words.same, ratio=words.ratio,
+        contrasts=words.contrasts,
     )  # fmt: skip
     return environment

@@ -20,7 +20,8 @@ from harness.check.agreement import kind_of
 from harness.check.tracks import SLACK_S, STALE, WRONG
 from harness.check.windows import touches
 from harness.model.inventory import ABSENT
-from harness.model.timeline import CPU_INFO, GPU_INFO, PRESENT
+from harness.model.readings import fits
+from harness.model.timeline import CPU_INFO, GPU_INFO, NODE_CLASSES, PRESENT, STORAGE_FIELDS, STORAGE_PRESENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
     from harness.check.tracks import Track
     from harness.model.timeline import Key
 
-NODES = "nodes"
-ORDER = (NODES, "cpu", "memory", "gpu", "ephemeral_storage", CPU_INFO, GPU_INFO)
-"""The resources, in the order in which they are shown: nodes that come and go, figures, hardware info."""
+NODES, STORAGE = "nodes", "storage"
+ORDER = (NODES, "cpu", "memory", "gpu", "ephemeral_storage", CPU_INFO, GPU_INFO, STORAGE)
+"""The resources, in the order in which they are shown: nodes that come and go, figures, hardware info, storage."""
 
 KINDS = ("lost", "ghost", "over", "under", "info", STALE, WRONG)
 """In what ways something was untrue; the last two say whether it had been true before."""
@@ -39,13 +40,16 @@ KINDS = ("lost", "ghost", "over", "under", "info", STALE, WRONG)
 KEPT_MOST = 200
 """Delays that are kept of each resource; of more, as many that stand for equal shares of them."""
 
+NODES_KEPT = 30
+"""Nodes of which each resource is told by itself: the slowest ones."""
+
 BUCKET_S = 0.25
 """In a plot over time, the longest delay of each such piece of the run is told."""
 
 
 @dataclass(slots=True)
 class Freshness:
-    """One resource of one node, or of all nodes together.
+    """One resource of one node (of storage: or of one class), or of all together.
 
     `delays`: seconds, of causes that the operator could see; `away`: of those while it could not, or was not there;
     `never`: causes that did not become true; `untrue_s`: seconds for which REST was untrue (beyond the slack that is
@@ -89,20 +93,42 @@ class Freshness:
             "untrue_s": {kind: round(self.untrue_s[kind], 3) for kind in KINDS if self.untrue_s.get(kind)},
         }
 
+    def summary(self) -> dict[str, Any]:
+        """{"node", "resource", "causes", "p50_s", "p90_s", "p99_s", "max_s", "away_max_s", "never", "untrue_s"}."""
+        ordered = sorted(self.delays)
+        return {
+            "node": self.node,
+            "resource": self.resource,
+            "causes": self.causes,
+            **{f"p{round(100 * share)}_s": _rounded(quantile(ordered, share)) for share in (0.5, 0.9, 0.99)},
+            "max_s": _rounded(max(ordered, default=None)),
+            "away_max_s": _rounded(max(self.away, default=None)),
+            "never": self.never,
+            "untrue_s": {kind: round(self.untrue_s[kind], 3) for kind in KINDS if self.untrue_s.get(kind)},
+        }
+
+    @property
+    def badness(self) -> tuple[int, float]:
+        """How bad it was: what never became true outweighs what was late."""
+        return self.never, max([*self.delays, *self.away], default=0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The freshness of a run: by resource, the slowest node of each, and the longest delays over time, [t, seconds]."""
+    """The freshness of a run: by resource, by node and resource, and the longest delays over time, [t, seconds].
+
+    `nodes`: all resources of each of the NODES_KEPT slowest nodes, by node.
+    """
 
     resources: tuple[Freshness, ...] = ()
-    slowest: tuple[Freshness, ...] = ()
+    nodes: tuple[Freshness, ...] = ()
     series: tuple[tuple[float, float], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """{"resources": […], "slowest": […]}; the series goes with the others."""
+        """{"resources": […], "nodes": […]}; the series goes with the others."""
         return {
             "resources": [one.as_json() for one in self.resources],
-            "slowest": [one.as_json() for one in self.slowest],
+            "nodes": [one.summary() for one in self.nodes],
         }
 
 
@@ -123,6 +149,8 @@ def resource_of(name: str) -> str:
     """The resource that a field is about."""
     if name == PRESENT:
         return NODES
+    if name == NODE_CLASSES or name in STORAGE_FIELDS:
+        return STORAGE
     return name if name in {CPU_INFO, GPU_INFO} else name.partition(".")[0]
 
 
@@ -153,7 +181,7 @@ def measure(context: Context) -> Measured:
     by_resource = {name: _together(name, found.values()) for name in ORDER}
     resources = tuple(one for one in by_resource.values() if one.causes or one.untrue_s)
     series = tuple((round(bucket * BUCKET_S, 3), round(delay, 3)) for bucket, delay in sorted(buckets.items()))
-    return Measured(resources, tuple(_slowest(one.resource, found.values()) for one in resources), series)
+    return Measured(resources, tuple(_slowest(found.values())), series)
 
 
 def _together(resource: str, every: Iterable[Freshness]) -> Freshness:
@@ -164,10 +192,18 @@ def _together(resource: str, every: Iterable[Freshness]) -> Freshness:
     return whole
 
 
-def _slowest(resource: str, every: Iterable[Freshness]) -> Freshness:
-    """The node with most that never became true, then with the longest delay."""
-    listed = [one for one in every if one.resource == resource]
-    return max(listed, key=lambda one: (one.never, max([*one.delays, *one.away], default=0.0), one.node))
+def _slowest(every: Iterable[Freshness]) -> Iterable[Freshness]:
+    """All that is known of the slowest nodes, by node, the resources of each in their order."""
+    told = [one for one in every if one.causes or one.untrue_s]
+    worst: dict[str, tuple[int, float]] = {}
+    for one in told:
+        worst[one.node] = max(worst.get(one.node, (0, 0.0)), one.badness)
+    names = sorted(worst, key=lambda name: (-worst[name][0], -worst[name][1], name))[:NODES_KEPT]
+    return sorted((one for one in told if one.node in names), key=lambda one: (one.node, ORDER.index(one.resource)))
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
 
 
 def _delays(context: Context, sources: Sequence[str], key: Key) -> Iterable[tuple[float, float | None]]:
@@ -186,8 +222,8 @@ def _delays(context: Context, sources: Sequence[str], key: Key) -> Iterable[tupl
 
 
 def _is_cause(key: Key, value: Any) -> bool:
-    """Whether a step says what must be reported; the figures of a node that must not be reported are none."""
-    return value is not None and (value is not ABSENT or key[1] == PRESENT)
+    """Whether a step says what must be reported; the figures of what must not be reported are none."""
+    return value is not None and (value is not ABSENT or key[1] in {PRESENT, STORAGE_PRESENT})
 
 
 def _taken_back(context: Context, key: Key, t: float, lag_s: float) -> bool:
@@ -215,7 +251,7 @@ def _brought_s(steps: Sequence[tuple[float, Any]], value: Any, until_s: float) -
     for at, brought in steps:
         if at > until_s:
             return None
-        if brought == value:
+        if fits(brought, value):
             return at
     return None
 

@@ -10,9 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.check.base import build_context
+from harness.check.base import JUDGED_FIELDS, build_context
 from harness.check.contract import PROMISES
-from harness.check.freshness import KEPT_MOST, NODES, Measured, kept, measure, quantile, shares, weighted_quantile
+from harness.check.freshness import (
+    KEPT_MOST,
+    NODES,
+    NODES_KEPT,
+    ORDER,
+    Measured,
+    kept,
+    measure,
+    quantile,
+    resource_of,
+    shares,
+    weighted_quantile,
+)
+from reports.fresh import WORDS
 from tests.unit.check.story import Story, allocated, quiet, without
 
 if TYPE_CHECKING:
@@ -131,16 +144,32 @@ def test_while_the_cluster_cannot_be_seen_it_is_told_apart() -> None:
     assert found.delays == pytest.approx([0.0], abs=0.5)
 
 
-def test_the_slowest_node_is_named() -> None:
-    """The one with the longest delay, or with something that never became true."""
+def test_each_node_is_told_by_itself() -> None:
+    """How late each resource of each node was, and what of it never became true."""
     story = begun()
     story.pod("q", 10.0, node="b", milli=100)
     story.pod("r", 20.0, node="a", milli=100)
     story.observe(2.0, 40.0, alter=allocated("b", "0m"))
     story.end(40.0)
-    slowest = {one.resource: one for one in measured(story).slowest}
+    told = {(one.node, one.resource): one.summary() for one in measured(story).nodes}
 
-    assert (slowest["cpu"].node, slowest["cpu"].never) == ("b", 1)
+    assert (told["b", "cpu"]["never"], told["b", "cpu"]["p50_s"], told["b", "cpu"]["causes"]) == (1, None, 1)
+    assert (told["a", "cpu"]["never"], told["a", "cpu"]["max_s"]) == (0, 0.0)
+    assert told["b", "cpu"]["untrue_s"]["under"] > 20
+
+
+def test_of_many_nodes_the_slowest_are_told() -> None:
+    """A run of thousands of nodes keeps those that matter, the ones with what never became true first."""
+    story = begun()
+    for number in range(NODES_KEPT + 10):
+        story.node(f"n{number:02}", 0.15)
+        story.pod(f"q{number}", 10.0, node=f"n{number:02}", milli=100)
+    story.observe(2.0, 20.0, alter=allocated("n33", "0m"))
+    story.end(20.0)
+    names = {one.node for one in measured(story).nodes}
+
+    assert len(names) == NODES_KEPT
+    assert "n33" in names
 
 
 def test_a_lost_node_is_lost_for_so_long() -> None:
@@ -174,6 +203,11 @@ def test_a_judgement_carries_it() -> None:
 
     assert (cpu["causes"], cpu["seen"], cpu["never"], cpu["node"]) == (2, 2, 0, "")
     assert len(body["series"]["delay"]) == 2
+
+
+def test_every_judged_field_is_of_a_resource_that_is_shown() -> None:
+    """Storage as well: what a report has no place for would be measured for nobody."""
+    assert {resource_of(name) for name in JUDGED_FIELDS} == set(ORDER) == set(WORDS)
 
 
 def test_without_a_gate_nothing_is_measured() -> None:

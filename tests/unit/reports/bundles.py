@@ -78,7 +78,7 @@ def write_run(
     series = {"stale": stale or [[3.0, 0.0]]}
     measured = Measured()
     if fresh is not None:
-        measured = Measured((fresh,), (Freshness(fresh.resource, HOSTILE, delays=fresh.delays),))
+        measured = Measured((fresh,), (Freshness(fresh.resource, HOSTILE, delays=fresh.delays, never=fresh.never),))
         series["delay"] = [[7.0 + number, delay] for number, delay in enumerate(fresh.delays)]
     judgement = Judgement(
         promises, held, worst(p.verdict for p in promises), recovery_s, series, measured.as_json()

@@ -41,6 +41,16 @@ def test_a_run_tells_its_quantiles(out: Path) -> None:
     assert fresh.of_run(runs["a/none"]) == []
 
 
+def test_each_node_has_rows_of_its_own(out: Path) -> None:
+    """With what of it never became true, and its name on one line."""
+    runs = {run.id: run for run in load(out).runs}
+    (row,) = fresh.by_node(runs["a/slow"])
+
+    assert (row.resource, row.seen, row.never, row.quantiles) == ("cpu", 6, 2, (3.0, 3.0, 3.0, 3.0))
+    assert "\x1b" not in row.node
+    assert fresh.by_node(runs["a/none"]) == []
+
+
 def test_a_campaign_adds_up_its_runs(out: Path) -> None:
     """All causes of all runs together, by resource in the usual order."""
     rows = fresh.of_campaign(load(out))
@@ -73,6 +83,7 @@ def test_the_pages_hold_the_tables(out: Path) -> None:
     assert "From the cause to the truth" in slow
     assert "<script>alert" not in slow
     assert "9.0 s" in slow
+    assert "Each node by itself" in slow
     assert "From the cause to the truth" not in page(runs["a/none"], index="", machine={})
 
 
