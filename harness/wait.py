@@ -45,6 +45,8 @@ async def until(
     `deadline_s` is counted from now. Between two looks the wait ends early when `changed` is set (and clears it);
     otherwise it looks again after `interval_s`. Raises WaitTimeoutError with the last progress when the deadline
     passes. The condition itself is cut off at the deadline as well. Within `at_most` no deadline is longer than that.
+    A condition that lets the cut pass, as `asyncio.wait_for` of Python 3.11 does when its answer comes at that moment,
+    is asked no more.
     """
     deadline_s = min(deadline_s, _MOST_S.get())
     start = time.monotonic()
@@ -55,6 +57,8 @@ async def until(
                 value = await condition(progress)
                 if value is not None:
                     return value
+                if time.monotonic() - start >= deadline_s:
+                    raise TimeoutError  # noqa: TRY301 - as the cut itself would
                 await _pause(interval_s, changed)
     except TimeoutError as exc:
         waited = time.monotonic() - start

@@ -31,7 +31,8 @@ async def refused(host: str, port: int) -> str:
 
     async def refuses(progress: Progress) -> str | None:
         try:
-            _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), timeout=1.0)
+            async with asyncio.timeout(1.0):
+                _, writer = await asyncio.open_connection(host, port)
         except ConnectionRefusedError:
             return f"connections to port {port} are refused"
         except (OSError, TimeoutError) as exc:

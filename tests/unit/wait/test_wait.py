@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -49,6 +50,21 @@ def test_a_condition_that_hangs_is_cut_off() -> None:
         asyncio.run(until("an answer", condition, deadline_s=0.1))
 
     assert time.monotonic() - began < 2.0
+
+
+def test_a_condition_that_swallows_its_cut_is_asked_no_more() -> None:
+    """A wait ends though what it asks lost the one cancellation that there is, as a wait for an answer may."""
+    asked = 0
+
+    async def condition(_progress: Progress) -> None:
+        nonlocal asked
+        asked += 1
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(10.0)
+
+    with pytest.raises(WaitTimeoutError):
+        asyncio.run(asyncio.wait_for(until("it", condition, deadline_s=0.05), timeout=5.0))
+    assert asked == 1
 
 
 def test_a_change_is_seen_at_once() -> None:
