@@ -130,8 +130,9 @@ class Stage:
         self.spawn(stall.follow(self.history, self.history.clock))
         phase("starting the operator")
         await self.operator.start()
-        if self.world.config is not None:
-            self.spawn(said.follow(self.operator.log_dir, self.history))
+        if self.world.config is not None or "RECOVER-3" in self.scenario.promises:
+            ports = (self.operator.config.rest_port, self.operator.config.grpc_port)
+            self.spawn(said.follow(self.operator.log_dir, self.history, ports))
         self.tasks += usage.followers(self.operator, self.history, self.scenario.promises)
         for poller in (self.polling.rest, self.polling.query, self.polling.stream, self.polling.health):
             self.spawn(poller())
