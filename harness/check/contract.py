@@ -19,7 +19,7 @@ from harness.check import (
     storage,
     truth,
 )
-from harness.check.assumption import ASSUMPTIONS, gate_failure
+from harness.check.assumption import ASSUMPTIONS, gate_failure, shortage
 from harness.check.base import CHECKERS, JUDGED_FIELDS, Context, build_context
 from harness.check.verdict import PASS, UNKNOWN, PromiseVerdict, Verdict, judge, worst
 
@@ -159,7 +159,7 @@ def _promise(name: str, context: Context) -> PromiseVerdict:
         return judge(name, examined=0, unit="records", reasons=[f"{name} is not a promise of the contract"])
     if not promise.judged or check is None:
         return judge(name, examined=0, unit="records", reasons=[f"{name} is not judged yet"])
-    failure = gate_failure(context) if name not in WITHOUT_GATE else []
+    failure = shortage(context) or (gate_failure(context) if name not in WITHOUT_GATE else [])
     if failure:
         return judge(name, examined=0, unit="records", reasons=failure)
     return _guarded(name, check, context)

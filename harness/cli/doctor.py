@@ -21,6 +21,7 @@ from rich.text import Text
 from harness.errors import HarnessError, PlatformError
 from harness.fault.port import BOTH, possible
 from harness.process.cell import planned
+from harness.run.shortage import shortage
 from harness.toolchain import DEFAULT_KUBERNETES, cache_root, outlook
 from harness.toolchain.build import find_go
 from harness.toolchain.machine import architecture
@@ -94,6 +95,7 @@ def examine(kubernetes: str = DEFAULT_KUBERNETES) -> tuple[Check, ...]:
         _loopback(),
         _ipv6(),
         _memory_groups(),
+        _instances(),
         _docker(),
     ]
     try:
@@ -228,6 +230,14 @@ def _memory_groups() -> Check:
     except PlatformError as exc:
         return Check("memory limits", WARN, f"{exc.what}: chaos/memory-limited is UNKNOWN; {exc.hint}")
     return Check("memory limits", OK, f"control groups can be made in {group.path.parent}")
+
+
+def _instances() -> Check:
+    """An operator that watches its configuration needs an inotify instance."""
+    short = shortage()
+    if short:
+        return Check("inotify", FAIL, f"{short}: raise fs.inotify.max_user_instances (sysctl), or end what holds them")
+    return Check("inotify", OK, "instances are left for operators that watch files")
 
 
 def _docker() -> Check:

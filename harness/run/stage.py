@@ -19,7 +19,7 @@ from harness.cluster.shape import Shape
 from harness.fault import catalog
 from harness.fault.schedule import injected
 from harness.operator.supervisor import TIMEOUT_S, longest_until_probed_s
-from harness.run import configured, deployed, footprint, said, stall, usage
+from harness.run import configured, deployed, footprint, said, shortage, stall, usage
 from harness.run.observe import OF_CEPH, OF_STORAGE, WATCHED, LiveTruth, watch
 from harness.run.poll import Polling
 from harness.run.steady import Steady
@@ -128,6 +128,8 @@ class Stage:
             for event in listed.values():
                 await event.wait()
         self.spawn(stall.follow(self.history, self.history.clock))
+        shortage.require()
+        self.spawn(shortage.follow(self.history))
         phase("starting the operator")
         await self.operator.start()
         if self.world.config is not None or "RECOVER-3" in self.scenario.promises:
