@@ -55,6 +55,10 @@ STARVED_TIMES = 5.0
 """On a machine with more to do than that, a loop is told by what it asks for: it runs or waits to run all of the time,
 and what it gets is still many times what the operator took before the harm. Who merely is slow is neither."""
 
+DOUBTED_TIMES = 3.0
+"""Who wants so many times what it wanted before the harm, on the same machine, and is given too little to be judged by
+that, may be a loop. Its silence is no proof of rest."""
+
 BUSY_AT_ONCE_CORES = 0.8
 SMALL_CLUSTER = 10
 """Without a time before the harm to compare with, only a small cluster and nearly a whole core say anything."""
@@ -189,7 +193,7 @@ def _busy(context: Context, samples: _Samples) -> tuple[list[Finding], list[str]
             return [], [], measured
         limit = STARVED_CORES + STARVED_TIMES * before * _more(context)
         if min(pieces) < limit:
-            return [], [], measured
+            return [], _too_busy(context, samples, used), measured
         wanted = f", and waited for the processor all the rest of the time (it wanted {_wanted(used):.2f} cores)"
     compared = ("" if before is None else f"; before the harm it was {before:.2f}") + wanted
     text = (
@@ -199,6 +203,15 @@ def _busy(context: Context, samples: _Samples) -> tuple[list[Finding], list[str]
     )
     finding = Finding(text, "processor time", f"less than {limit:.2f} cores", f"{min(pieces):.2f} cores", begin_s)
     return [finding], [], measured
+
+
+def _too_busy(context: Context, samples: _Samples, used: Sequence[Record]) -> list[str]:
+    """Why rest cannot be told from a loop that gets nothing: the operator wants far more than it did, all the time."""
+    wants, wanted = _wanted(used), _wanted(samples.between(context.gate_s, quiet.first_harm_s(context)))
+    if wants < DOUBTED_TIMES * wanted:
+        return []
+    got = f"wanted {wants:.2f} cores, and {wanted:.2f} before the harm, and got {_share(used):.2f}"
+    return [f"in quiet the operator {got}: this machine was too busy to tell whether it went on working"]
 
 
 def _length_s(samples: Sequence[Record]) -> float:

@@ -193,12 +193,15 @@ def test_a_core_that_is_busy_for_ever_is_found(after_s: float) -> None:
     [
         pytest.param(0.24, 0.74, FAIL, id="starved"),
         pytest.param(0.24, 0.30, PASS, id="slow"),
-        pytest.param(0.09, 0.90, PASS, id="as-before"),
+        pytest.param(0.09, 0.90, UNKNOWN, id="given-nearly-nothing"),
         pytest.param(0.24, None, PASS, id="nobody-knows"),
     ],
 )
 def test_a_loop_that_is_starved_is_told_by_what_it_asks_for(got: float, waited: float | None, verdict: Verdict) -> None:
-    """It waits for a processor whenever it has none; who has something to do now and then does not."""
+    """It waits for a processor whenever it has none; who has something to do now and then does not.
+
+    One that is given next to nothing may be a loop or not.
+    """
 
     def cores(t: float) -> float:
         return got if t >= FIRST_S else 0.02
@@ -211,6 +214,21 @@ def test_a_loop_that_is_starved_is_told_by_what_it_asks_for(got: float, waited: 
         (finding,) = (one for one in found.findings if one.object == "processor time")
         assert "quiet is less than 0.20" in finding.text
         assert "it wanted 0.98 cores" in finding.text
+
+
+@pytest.mark.parametrize(("waited_before", "verdict"), [(0.1, UNKNOWN), (0.9, PASS)])
+def test_a_loop_that_gets_next_to_nothing_is_in_doubt(waited_before: float, verdict: Verdict) -> None:
+    """Who wants a core all the time and gets a tenth proves no rest, unless it wanted as much before the harm."""
+    found = judged(
+        sampled(
+            harmed(),
+            cores=lambda t: 0.12 if t >= FIRST_S else 0.02,
+            waits=lambda t: 1.2 if t >= FIRST_S else waited_before,
+        )
+    )
+
+    assert found.verdict is verdict
+    assert [reason for reason in found.reasons if "this machine was too busy to tell" in reason] == list(found.reasons)
 
 
 def test_a_burst_in_the_quiet_is_no_loop() -> None:
