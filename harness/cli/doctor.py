@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.cluster.backend import BackendSpec, available, make
 from harness.errors import HarnessError, PlatformError
 from harness.fault.port import BOTH, possible
 from harness.process.cell import planned
@@ -95,6 +96,7 @@ def examine(kubernetes: str = DEFAULT_KUBERNETES) -> tuple[Check, ...]:
         _ipv6(),
         _memory_groups(),
         _docker(),
+        *_backends(),
     ]
     try:
         rows = outlook(kubernetes=kubernetes)
@@ -228,6 +230,20 @@ def _memory_groups() -> Check:
     except PlatformError as exc:
         return Check("memory limits", WARN, f"{exc.what}: chaos/memory-limited is UNKNOWN; {exc.hint}")
     return Check("memory limits", OK, f"control groups can be made in {group.path.parent}")
+
+
+def _backends() -> Iterable[Check]:
+    """Whether each backend can be used here. One that needs settings is looked at without any."""
+    for name in available():
+        try:
+            problems = make(BackendSpec(name)).obstacles()
+        except HarnessError as exc:
+            yield Check(f"backend {name}", WARN, str(exc))
+            continue
+        if problems:
+            yield Check(f"backend {name}", WARN, "; ".join(str(problem) for problem in problems))
+        else:
+            yield Check(f"backend {name}", OK, "can be used")
 
 
 def _docker() -> Check:

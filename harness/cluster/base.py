@@ -5,6 +5,7 @@ Faults, traffic and observation see these Protocols and nothing of a backend's i
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -15,12 +16,28 @@ if TYPE_CHECKING:
     from harness.cluster.cephtools import CephTools
     from harness.cluster.client import KubeClient
     from harness.cluster.datastore import Datastore
+    from harness.cluster.hardware import NodeProfile
     from harness.cluster.relay import Rule
     from harness.cluster.server import Server
     from harness.process.child import Child
 
 POD_NAMESPACE = "akash-services"
 DISCOVERY_ACCOUNT = "operator-inventory-hardware-discovery"
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What our pods stand on: simulated nodes, or the real ones `nodes`, which are all that may be used and harmed.
+
+    `image`: what a pod of ours runs; real nodes have it already.
+    """
+
+    simulated: bool = True
+    nodes: Mapping[str, NodeProfile] = field(default_factory=dict)
+    image: str = "traffic.invalid/pause:1"
+
+
+SIMULATED = Ground()
 
 
 class Member(Protocol):
@@ -43,7 +60,20 @@ class Member(Protocol):
 
 
 class Cluster(Protocol):
-    """A running cluster with simulated nodes."""
+    """A running cluster.
+
+    What its backend is not capable of (`harness.cluster.capability`) raises ClusterError.
+    """
+
+    @property
+    def ground(self) -> Ground:
+        """What pods of ours stand on."""
+        ...
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The environment of processes that belong to it, an operator's too: it carries the run's mark."""
+        ...
 
     @property
     def client(self) -> KubeClient:
@@ -113,6 +143,10 @@ class Cluster(Protocol):
         """
         ...
 
+    async def api_calls(self, *, also_open: bool = False) -> Mapping[str, Any]:
+        """{"calls": what ended since the last time (`harness.cluster.footprint`), "lost": how many were not kept}."""
+        ...
+
     def write_token(self, *, life_s: float) -> None:
         """Give the operator a new token, valid for so long; raises ClusterError when it has a certificate instead."""
         ...
@@ -156,4 +190,8 @@ class Cluster(Protocol):
 
     def processes(self) -> Mapping[str, Child]:
         """Every process of the cluster, by name."""
+        ...
+
+    async def stop(self, *, keep_logs: Path | None = None) -> None:
+        """End it, keep the logs if asked to, and leave nothing."""
         ...

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from harness.cluster import access, apiproxy, audit
-from harness.cluster.base import POD_NAMESPACE
+from harness.cluster.base import POD_NAMESPACE, SIMULATED, Ground
 from harness.cluster.cephtools import CephTools
 from harness.cluster.client import KubeClient
 from harness.cluster.concurrent import all_of
@@ -79,6 +79,7 @@ class EmbeddedCluster:
     admin_kubeconfig: Path
     registry_url: str
     links: tuple[Link, ...] = ()
+    ground: Ground = SIMULATED
     ready_s: float = 0.0
     api_ready_s: float = 0.0
     _children: dict[str, Child] = field(default_factory=dict)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.cluster import backend
 from harness.errors import UsageError
 from harness.operator.base import REFERENCE, parse
 from harness.reference.defects import DEFECTS
+from harness.toolchain import Toolchain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from harness.cluster.backend import BackendSpec
     from harness.cluster.datastore import DatastoreSpec
     from harness.operator.base import OperatorSpec
 
@@ -29,6 +32,17 @@ def named(text: str) -> tuple[str, str | None]:
     return (head, defect) if plus and head == REFERENCE else (text, None)
 
 
-def optional_parts(stores: Iterable[DatastoreSpec]) -> tuple[str, ...]:
-    """The optional parts of the toolchain that these datastores need, each once, by name."""
-    return tuple(sorted({part for store in stores for part in store.components}))
+def optional_parts(stores: Iterable[DatastoreSpec], specs: Iterable[BackendSpec] = ()) -> tuple[str, ...]:
+    """The optional parts of the toolchain that these datastores and backends need, each once, by name."""
+    of_backends = {part for spec in specs for part in backend.make(spec).components}
+    return tuple(sorted(of_backends | {part for store in stores for part in store.components}))
+
+
+def uses_toolchain(specs: Iterable[BackendSpec]) -> bool:
+    """Whether any of these backends needs the toolchain's binaries."""
+    made = [backend.make(spec) for spec in specs]
+    return any(one.control_plane or one.components for one in made)
+
+
+NO_TOOLCHAIN = Toolchain({}, {}, {}, {})
+"""Of a campaign that needs none."""

@@ -13,7 +13,7 @@ from harness.operator.supervisor import BackOff
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.cluster.embedded import EmbeddedCluster
+    from harness.cluster.base import Cluster
     from harness.history.writer import HistoryWriter
     from harness.operator.base import OperatorSpec
     from harness.scenario import Scenario
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def operator(
     scenario: Scenario,
     spec: OperatorSpec,
-    cluster: EmbeddedCluster,
+    cluster: Cluster,
     history: HistoryWriter,
     logs: Path,
     *,

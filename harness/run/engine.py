@@ -19,6 +19,7 @@ from harness import seed as seeds
 from harness.bundle import LOGS, manifest, secrets
 from harness.check.contract import judge_history
 from harness.clock import RunClock
+from harness.cluster import backend, capability
 from harness.cluster.datastore import DatastoreSpec
 from harness.errors import PlatformError, UsageError, WaitTimeoutError
 from harness.fault.journal import Journal
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from harness.cluster.backend import BackendSpec
     from harness.operator.base import OperatorSpec
     from harness.run.stage import Stage
     from harness.scenario import Scenario
@@ -62,7 +64,8 @@ class Setup:
     in it; `settle`: whether traffic ends with the same pods for the same seed, so that runs on several datastores
     compare; `phase`: told what the run is doing, for progress on a terminal; `datastore`: None for each scenario's
     usual one; `names`: how nodes, namespaces, pods and GPU models are named (`harness.names.naming`); `supervision`:
-    the supervisor that is asked for beyond the scenarios' own; `audit`: whether API servers write an audit log.
+    the supervisor that is asked for beyond the scenarios' own; `audit`: whether API servers write an audit log;
+    `backend`: what provides the clusters.
     """
 
     toolchain: Toolchain
@@ -76,10 +79,21 @@ class Setup:
     names: str = "usual"
     supervision: Supervision = UNCHANGED
     audit: bool = False
+    backend: BackendSpec = backend.USUAL
+
+    @property
+    def operator_in(self) -> str:
+        """Where the operator runs, one of `backend.PLACES`; raises UsageError where it cannot run as asked."""
+        return backend.operator_place(backend.make(self.backend), self.backend.operator_in)
+
+    def not_applicable(self, scenario: Scenario) -> str:
+        """Why a scenario cannot be run on the backend at all; empty where it can."""
+        return not_applicable(scenario, self.backend)
 
     def asked_for(self, scenario: Scenario) -> DatastoreSpec:
         """The datastore that a run was to be on, whether or not the scenario is possible on it."""
-        return self.datastore or DatastoreSpec(scenario.possible_on[0])
+        usual = backend.usual_datastore(backend.make(self.backend), scenario.possible_on)
+        return self.datastore or DatastoreSpec(usual or scenario.possible_on[0])
 
     def spec(self, scenario: Scenario) -> DatastoreSpec:
         """The datastore of a run; raises UsageError when the scenario is not possible on the one asked for."""
@@ -89,6 +103,20 @@ class Setup:
                 f"{scenario.id} is not possible on {spec.kind}", hint=f"it is on {', '.join(scenario.possible_on)}"
             )
         return spec
+
+
+def not_applicable(scenario: Scenario, spec: BackendSpec) -> str:
+    """Why a scenario cannot be run on a backend at all, in words for a report; empty where it can."""
+    provider = backend.make(spec)
+    there = backend.effective(provider, backend.operator_place(provider, spec.operator_in))
+    if words := capability.missing(scenario.needed, there):
+        return capability.because(words)
+    if not backend.usual_datastore(provider, scenario.possible_on):
+        return f"possible on datastores {', '.join(scenario.possible_on)}"
+    most = provider.most_nodes
+    if capability.SIMULATED_NODES not in there and most is not None and most < scenario.machines:
+        return f"needs {scenario.machines} real nodes, and may use {most}"
+    return ""
 
 
 def run(scenario: Scenario, setup: Setup) -> RunResult:
@@ -109,7 +137,9 @@ def carry_out(plan: Plan, setup: Setup) -> RunResult:
     began = time.monotonic()
     spec = setup.datastore or DatastoreSpec(plan.datastore)
     setup = replace(setup, seed=plan.seed, settle=plan.settle, datastore=spec)
-    plan = replace(plan, datastore=setup.spec(plan.scenario).kind)
+    plan = replace(plan, datastore=setup.spec(plan.scenario).kind, backend=setup.backend.name)
+    if why := setup.not_applicable(plan.scenario):
+        raise UsageError(f"{plan.scenario.id} is not applicable on {plan.backend}: {why}", hint="another --backend")
     bundle = _make_bundle(setup.out, plan.label)
     try:
         asyncio.run(_Run(plan, setup, bundle).carry_out())
@@ -124,6 +154,7 @@ def carry_out(plan: Plan, setup: Setup) -> RunResult:
         operator=setup.operator.describe(),
         versions=versions(setup.toolchain),
         datastore=plan.datastore,
+        backend=plan.backend,
         names=plan.names,
         supervision=plan.scenario.supervision,
         judgement=judgement,
@@ -147,6 +178,7 @@ def planned(scenario: Scenario, setup: Setup) -> Plan:
         scenario=scenario,
         seed=setup.seed if scenario.seed is None else scenario.seed,
         datastore=spec.kind,
+        backend=setup.backend.name,
         names=named["names"],
         called=named["called"],
         settle=setup.settle,
@@ -261,7 +293,7 @@ class _Run:
             if self.scenario.faults:
                 self._phase("harm: " + ", ".join(fault.kind for fault in injected(*self.scenario.faults)))
                 rng = seeds.stream(self.setup.seed, self.scenario.id, "schedule")
-                await nemesis.run(unfold(self.scenario.faults, self.scenario.pause_s, rng))
+                await nemesis.run(unfold(stage.scenario.faults, self.scenario.pause_s, rng))
             else:
                 self._phase("observing")
                 await interval(self.scenario.observe_s)

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness import seed as seeds
 from harness.check.contract import PROMISES
-from harness.cluster import access, cephtools, nodes, storage
-from harness.cluster.embedded import EmbeddedCluster
+from harness.cluster import access, backend, cephtools, nodes, storage
 from harness.cluster.hardware import registry
 from harness.cluster.shape import Shape
 from harness.fault import catalog
 from harness.fault.schedule import injected
 from harness.operator.supervisor import TIMEOUT_S, longest_until_probed_s
-from harness.run import configured, deployed, footprint, said, stall, usage
+from harness.run import configured, deployed, discovered, footprint, machines, said, stall, usage
 from harness.run.observe import OF_CEPH, OF_STORAGE, WATCHED, LiveTruth, watch
 from harness.run.poll import Polling
 from harness.run.steady import Steady
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from pathlib import Path
 
+    from harness.cluster.base import Cluster
     from harness.history.writer import HistoryWriter
     from harness.operator.liveness import Liveness
     from harness.operator.process import OperatorProcess
@@ -51,7 +51,7 @@ class Stage:
     scenario: Scenario
     setup: Setup
     history: HistoryWriter
-    cluster: EmbeddedCluster
+    cluster: Cluster
     live: LiveTruth
     operator: OperatorProcess
     polling: Polling
@@ -99,7 +99,8 @@ class Stage:
         if self.scenario.traffic is None:
             return None
         rng = seeds.stream(self.setup.seed, self.scenario.id, "traffic")
-        return Driver(self.world.cluster.client, self.scenario.traffic, self.world.profiles, rng, self._note)
+        cluster = self.world.cluster
+        return Driver(cluster.client, self.scenario.traffic, self.world.profiles, rng, self._note, cluster.ground)
 
     def volume_driver(self) -> VolumeDriver | None:
         """The scenario's traffic of volumes, likewise."""
@@ -128,6 +129,8 @@ class Stage:
             for event in listed.values():
                 await event.wait()
         self.spawn(stall.follow(self.history, self.history.clock))
+        if not self.cluster.ground.simulated:
+            self.spawn(discovered.follow(self.cluster, self.live))
         phase("starting the operator")
         await self.operator.start()
         if self.world.config is not None:
@@ -168,9 +171,12 @@ async def staged(
 
     `phase` is told when the cluster is there and the operator is started.
     """
-    cluster = await EmbeddedCluster.start(setup.toolchain, shape=_shape_of(scenario, setup))
-    history.add("mark", mark="cluster", detail=cluster.datastore.source)
+    provider = backend.make(setup.backend)
+    cluster = await provider.start(setup.toolchain, _shape_of(scenario, setup))
+    history.add("mark", mark="cluster", detail=cluster.versions().get("datastore", ""))
     try:
+        if not cluster.ground.simulated:
+            scenario = machines.settled(scenario, cluster.ground, history)
         live = LiveTruth(history)
         await _furnish(cluster, live, scenario)
         config = configured.provide(scenario.config, cluster.directory, live)
@@ -206,6 +212,8 @@ def _shape_of(scenario: Scenario, setup: Setup) -> Shape:
         ceph=() if scenario.storage is None else tuple(ceph.namespace for ceph in scenario.storage.ceph),
         by_token=any(catalog.needs_token(fault) for fault in injected(*scenario.faults)),
         audited=setup.audit,
+        machines=scenario.machines,
+        operator_in=setup.operator_in,
     )
 
 
@@ -216,27 +224,33 @@ def _watched(scenario: Scenario) -> tuple[str, ...]:
     return (*WATCHED, *OF_STORAGE, *(OF_CEPH if scenario.storage.ceph else ()))
 
 
-async def _furnish(cluster: EmbeddedCluster, live: LiveTruth, scenario: Scenario) -> None:
+async def _furnish(cluster: Cluster, live: LiveTruth, scenario: Scenario) -> None:
     """Registry, hardware, nodes and storage, in the order that leaves no moment without truth."""
     content = registry(names=scenario.models)
     await cluster.set_registry(content, delay_s=REGISTRY_DELAY_S)
     live.record("registry", body=content)
-    bodies = {name: profile.hardware() for name, profile in scenario.nodes.items()}
-    await cluster.set_hardware(bodies)
-    for name, body in bodies.items():
-        live.record("hardware", node=name, hardware=body)
     for namespace in (scenario.traffic or Churn()).namespaces:
         await access.namespace(cluster.client, namespace)
-    if scenario.traffic is not None and scenario.traffic.whole:
-        await whole.furnish(cluster.client)
-    await nodes.create(cluster.client, scenario.nodes)
+    if cluster.ground.simulated:
+        await _furnish_nodes(cluster, live, scenario)
     await nodes.wait_ready(cluster.client, scenario.nodes, deadline_s=30.0 + 0.05 * len(scenario.nodes))
     if scenario.storage is not None:
         await _furnish_ceph(cluster, live, scenario)
         await storage.furnish(cluster.client, scenario.storage)
 
 
-async def _furnish_ceph(cluster: EmbeddedCluster, live: LiveTruth, scenario: Scenario) -> None:
+async def _furnish_nodes(cluster: Cluster, live: LiveTruth, scenario: Scenario) -> None:
+    """Simulated nodes with their hardware."""
+    bodies = {name: profile.hardware() for name, profile in scenario.nodes.items()}
+    await cluster.set_hardware(bodies)
+    for name, body in bodies.items():
+        live.record("hardware", node=name, hardware=body)
+    if scenario.traffic is not None and scenario.traffic.whole:
+        await whole.furnish(cluster.client)
+    await nodes.create(cluster.client, scenario.nodes)
+
+
+async def _furnish_ceph(cluster: Cluster, live: LiveTruth, scenario: Scenario) -> None:
     """Ceph clusters whose tools answer: what is missing then cannot be ours."""
     clusters = scenario.storage.ceph if scenario.storage is not None else ()
     if not clusters:

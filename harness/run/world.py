@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Mapping
 
+    from harness.cluster.base import Cluster
     from harness.cluster.configfile import ConfigFile
-    from harness.cluster.embedded import EmbeddedCluster
     from harness.cluster.hardware import NodeProfile
     from harness.fault.base import Held
     from harness.operator.process import OperatorProcess
@@ -34,7 +34,7 @@ _STEP_S = 0.05
 class RunWorld:
     """The part of a run that faults may touch."""
 
-    cluster: EmbeddedCluster
+    cluster: Cluster
     operator: RunControl
     rng: random.Random
     profiles: dict[str, NodeProfile]
@@ -54,9 +54,12 @@ class RunWorld:
         return replace(self, rng=rng)
 
     async def set_hardware(self, node: str, profile: NodeProfile | None) -> None:
-        """Change a node's hardware and record it; None: the node is gone."""
+        """Change a node's hardware and record it; None: the node is gone. That of real nodes cannot be changed."""
         body = None if profile is None else profile.hardware()
-        await self.cluster.set_hardware({node: body})
+        if self.cluster.ground.simulated:
+            await self.cluster.set_hardware({node: body})
+        elif profile is not None:
+            raise FaultError(f"node {node} is a real one: its hardware cannot be changed", hint="becomes=None")
         if profile is None:
             self.profiles.pop(node, None)
         else:
