@@ -218,6 +218,7 @@ class Scenario:
         """All that it needs of a backend: words of `cluster.capability`, sorted."""
         words = {*self.needs, *(word for fault in injected(*self.faults) for word in faults_need.needs(fault))}
         wanted = {
+            capability.OPERATOR: True,
             capability.SIMULATED_NODES: not self.machines or (self.traffic is not None and self.traffic.whole),
             capability.SERVERS: self.servers > 1,
             capability.DATASTORE_FAULTS: bool(self.quota_mib),

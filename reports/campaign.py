@@ -169,7 +169,7 @@ def load(out: Path) -> Campaign:
         raise PlatformError(f"{out} is not a directory of a campaign", hint="give the directory that holds the bundles")
     problems: list[str] = []
     runs = tuple(sorted((_run(out, bundle, problems) for bundle in _bundles(out)), key=lambda run: run.id))
-    rows = read_rows(out / NOT_APPLICABLE_FILE, "campaign", problems, ("test", "datastore", "why", "backend"))
+    rows = read_rows(out / NOT_APPLICABLE_FILE, "campaign", problems, ("test", "datastore", "why"), backend=EMBEDDED)
     left_out = tuple(sorted({NotApplicable(*row) for row in rows}))
     return Campaign(out, runs, tuple(problems), machine(out / SUMMARY), compare(runs), left_out)
 

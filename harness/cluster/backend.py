@@ -61,6 +61,8 @@ SETTINGS: tuple[Setting, ...] = (
         (EXTERNAL,),
         "What may be harmed, separated by commas: operator, rights, node/NAME, rejoin/NAME, … (docs/backends.md).",
     ),
+    Setting("pause-image", "IMAGE", (EXTERNAL,), "What pods of ours run; on every node [registry.k8s.io/pause:3.10]."),
+    Setting("discovery-image", "IMAGE", (EXTERNAL,), "What the operator's discovery pods run."),
     Setting("dry-run", "", (EXTERNAL,), "Print every change that would be made to the cluster, and make none."),
 )
 """Every setting of every backend."""

@@ -29,12 +29,14 @@ DISCOVERY_ACCOUNT = "operator-inventory-hardware-discovery"
 class Ground:
     """What our pods stand on: simulated nodes, or the real ones `nodes`, which are all that may be used and harmed.
 
-    `image`: what a pod of ours runs; real nodes have it already.
+    `image`: what a pod of ours runs; real nodes have it already. `discovery_image`: what the operator is to give its
+    discovery pods; empty: one that only simulated nodes run.
     """
 
     simulated: bool = True
     nodes: Mapping[str, NodeProfile] = field(default_factory=dict)
     image: str = "traffic.invalid/pause:1"
+    discovery_image: str = ""
 
 
 SIMULATED = Ground()

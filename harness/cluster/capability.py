@@ -28,7 +28,9 @@ POLICIES = "policies"
 NAMESPACES = "namespaces"
 CLUSTER_OBJECTS = "cluster-objects"
 CEPH_TOOLS = "ceph-tools"
+OPERATOR = "operator"
 NODE_MARKING = "node-marking"
+NODE_DRAIN = "node-drain"
 NODE_REJOIN = "node-rejoin"
 NODE_DELETE = "node-delete"
 KUBELET = "kubelet"
@@ -55,7 +57,9 @@ MEANING: Mapping[str, str] = {
     NAMESPACES: "the discovery namespace and what is in it can be taken away",
     CLUSTER_OBJECTS: "storage classes, volumes and definitions of the whole cluster can be made",
     CEPH_TOOLS: "the tools of a Ceph cluster are played",
-    NODE_MARKING: "nodes can be cordoned, tainted and drained",
+    OPERATOR: "an operator can be run, and pods beside it",
+    NODE_MARKING: "nodes can be cordoned and tainted",
+    NODE_DRAIN: "all pods of a node can be driven away",
     NODE_REJOIN: "nodes can be deleted and join again",
     NODE_DELETE: "nodes can be deleted for good",
     KUBELET: "real kubelets and a container runtime run the pods",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -42,22 +43,44 @@ class WatchEvent:
     object: Mapping[str, Any]
 
 
+Gate = Callable[[str, str, Any, "Mapping[str, str] | None"], Any]
+"""Called with method, path, body and parameters before a request that changes something.
+
+None: it may be made. Anything else is its answer, and nothing is made.
+"""
+
+
 class KubeClient:
     """Requests to one API server, or to one load balancer in front of several.
 
     Every method raises ApiError for an answer that is not success and ApiUnavailableError when there is no answer.
     """
 
-    def __init__(self, server: str, *, ca: Path, pair: KeyPair) -> None:
+    def __init__(
+        self,
+        server: str,
+        *,
+        ca: Path | None = None,
+        pair: KeyPair | None = None,
+        tls: ssl.SSLContext | None = None,
+        headers: Mapping[str, str] | None = None,
+        gate: Gate | None = None,
+    ) -> None:
+        """With the certificates of a cluster of ours, or `tls` and `headers` in which credentials of any kind are.
+
+        `gate` is asked before anything is changed; what it raises is not done.
+        """
         self.server = server.rstrip("/")
-        context = ssl.create_default_context(cafile=str(ca))
-        context.load_cert_chain(str(pair.cert), str(pair.key))
-        self._ssl = context
+        self._ssl = ssl.create_default_context(cafile=None if ca is None else str(ca)) if tls is None else tls
+        if pair is not None:
+            self._ssl.load_cert_chain(str(pair.cert), str(pair.key))
+        self._headers = dict(headers or {})
+        self._gate = gate
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(ssl=self._ssl, limit=64)
-        self._session = aiohttp.ClientSession(connector=connector, read_bufsize=2**18)
+        self._session = aiohttp.ClientSession(connector=connector, read_bufsize=2**18, headers=self._headers)
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -77,6 +100,10 @@ class KubeClient:
         as_user: str = "",
     ) -> Any:
         """One request; the decoded JSON answer (or text, when the server answers text). `as_user`: impersonated."""
+        if self._gate is not None and method != "GET":
+            made_up = self._gate(method, path, body, params)
+            if made_up is not None:
+                return made_up
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": content_type, "Accept": "application/json"}
         if as_user:

@@ -17,6 +17,7 @@ from harness.cluster.capability import (
     EGRESS,
     NAMESPACES,
     NODE_DELETE,
+    NODE_DRAIN,
     NODE_MARKING,
     OPERATOR_PROCESS,
     POLICIES,
@@ -28,6 +29,7 @@ from harness.cluster.capability import (
     SIMULATED_NODES,
     TOKEN,
 )
+from harness.fault.nodepods import NO_EXECUTE
 from harness.fault.together import parts
 
 if TYPE_CHECKING:
@@ -60,7 +62,8 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
         ),
         (SIMULATED_NODES, SIMULATED_HARDWARE),
     ),
-    **dict.fromkeys(("node-cordoned", "node-tainted", "node-drained"), (NODE_MARKING,)),
+    **dict.fromkeys(("node-cordoned", "node-tainted"), (NODE_MARKING,)),
+    "node-drained": (NODE_MARKING, NODE_DRAIN),
     "node-deleted": (NODE_DELETE,),
     **dict.fromkeys(("discovery-broken", "discovery-unsettled"), (EGRESS,)),
     "discovery-pod-deleted": (),
@@ -99,8 +102,10 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
 
 
 def needs(fault: Fault) -> frozenset[str]:
-    """What this fault needs, with these parameters: hardware that changes has to be simulated."""
+    """What this fault needs, with these parameters: hardware that changes is simulated, NoExecute drives pods away."""
     words = {word for part in parts(fault) for word in NEEDS[part.kind]}
+    if any(getattr(part, "effect", "") == NO_EXECUTE for part in parts(fault)):
+        words.add(NODE_DRAIN)
     if any(getattr(part, "becomes", None) is not None for part in parts(fault)):
         words.add(SIMULATED_HARDWARE)
     return frozenset(words)

@@ -59,6 +59,7 @@ class OperatorConfig:
     config: str = ""
     by_environment: bool = False
     address: str = LOOPBACK
+    discovery_image: str = "discovery.invalid/provider:simulated"
 
     def arguments(self) -> list[str]:
         """The flags of contract.md part A; ports are flags always."""
@@ -79,7 +80,7 @@ class OperatorConfig:
             "provider-configs-url": self.registry_url,
             "registry-query-period": f"{int(self.registry_period_s * 1000)}ms",
             "pod-namespace": self.namespace,
-            "discovery-image": "discovery.invalid/provider:simulated",
+            "discovery-image": self.discovery_image,
         }
         return {**settings, "config": self.config} if self.config else settings
 

@@ -32,10 +32,11 @@ def operator(
 
     `given`: its configuration, as a path or a text; "": it is given none.
     """
+    image = {"discovery_image": cluster.ground.discovery_image} if cluster.ground.discovery_image else {}
     config = OperatorConfig(
         kubeconfig=cluster.operator_kubeconfig, rest_port=cluster.take_port(), grpc_port=cluster.take_port(),
         registry_url=cluster.registry_url, namespace=POD_NAMESPACE, config=given,
-        by_environment=scenario.by_environment, address=scenario.rest_address,
+        by_environment=scenario.by_environment, address=scenario.rest_address, **image,
     )  # fmt: skip
 
     def note(**fields: Any) -> None:

@@ -27,13 +27,12 @@ ASKED = ("cpu", "gpu", "memory")
 _SELECTOR = ",".join(f"{key}={value}" for key, value in LABELS.items())
 
 
-async def follow(cluster: Cluster, live: LiveTruth) -> None:
+async def follow(cluster: Cluster, live: LiveTruth, known: dict[str, Any]) -> None:
     """Record for ever what discovery answers on each node, once for each discovery pod and whenever it is another.
 
-    A node whose discovery pod does not answer keeps what it answered last: it is the same machine.
+    `known` is kept: node -> what it answered last, also where its discovery pod does not answer: the machine is the same.
     """
     read: dict[str, str] = {}
-    known: dict[str, Any] = {}
     while True:
         for node, pod, uid in await _running(cluster.client):
             if read.get(node) == uid:

@@ -30,7 +30,7 @@ from harness.traffic.volumes import VolumeDriver
 from harness.wait import Progress, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
     from pathlib import Path
 
     from harness.cluster.base import Cluster
@@ -59,6 +59,7 @@ class Stage:
     world: RunWorld
     liveness: Liveness | None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    discovered: dict[str, Any] = field(default_factory=dict)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Let a task run beside everything else, until the stage is struck."""
@@ -69,6 +70,24 @@ class Stage:
     async def agree(self, deadline_s: float, quiet_s: float, awaited: str) -> None:
         """Return when report and truth have agreed for `quiet_s` seconds; raises WaitTimeoutError."""
         await until(awaited, self.steady.held_for(quiet_s), deadline_s=deadline_s, changed=self.live.changed)
+
+    async def able(self) -> Collection[str]:
+        """The nodes whose discovery API has answered: the operator where they are simulated, otherwise us."""
+        if self.cluster.ground.simulated:
+            served: Mapping[str, Any] = (await self.cluster.discovery_stats())["served"]
+            return served
+        return self.discovered
+
+    async def known(self, deadline_s: float) -> None:
+        """Return when the hardware of every node that must be reported is known; raises WaitTimeoutError."""
+
+        async def all_known(progress: Progress) -> bool | None:
+            unknown = sorted(self.live.truth.expected().keys() - self.discovered.keys())
+            progress.last = f"not of {', '.join(unknown[:3])}: no discovery pod of theirs answers us"
+            return None if unknown else True
+
+        if not self.cluster.ground.simulated:
+            await until("the hardware of real nodes to be known", all_known, deadline_s=deadline_s)
 
     async def probed(self) -> None:
         """Return when the liveness script has looked once more, where there is one; raises WaitTimeoutError."""
@@ -130,7 +149,7 @@ class Stage:
                 await event.wait()
         self.spawn(stall.follow(self.history, self.history.clock))
         if not self.cluster.ground.simulated:
-            self.spawn(discovered.follow(self.cluster, self.live))
+            self.spawn(discovered.follow(self.cluster, self.live, self.discovered))
         phase("starting the operator")
         await self.operator.start()
         if self.world.config is not None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from harness.cluster.embedded import EmbeddedCluster
 from harness.cluster.etcd import EtcdStore
 from harness.cluster.kine import KineStore
-from harness.errors import ApiError
+from harness.errors import ApiError, ClusterError
 from harness.fault.evidence import STOPPED, ready_status
 from harness.traffic.pods import FOREIGN_KEY, NAMESPACES
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.cluster.client import KubeClient
-    from harness.cluster.embedded import EmbeddedCluster
     from harness.process.child import Child
     from harness.run.stage import Stage
 
@@ -50,6 +50,8 @@ _MOVING = ("akash.network", "nvidia.com/gpu.present", FOREIGN_KEY)
 async def look(stage: Stage) -> Look:
     """Everything; raises ClusterError."""
     cluster = stage.cluster
+    if not isinstance(cluster, EmbeddedCluster):
+        raise ClusterError("what is looked at here is on the embedded backend only")
     return {
         "nodes": await _nodes(cluster.client),
         "objects": await _objects(cluster.client),

@@ -1,0 +1,263 @@
+"""A cluster that is there already and belongs to somebody: changed only where, and as far as, that was allowed.
+
+Before anything is changed: the context must be named; signs of a cluster that people live on must be said to be meant
+(`guard`); a lease keeps a second harness out (`lease`); what the credentials may not do is told in one error. Every
+request that changes something passes a judge (`allowed`). Namespaces, role and labels of a run are removed at its end,
+and what a harness left that died is removed by the next one, which holds the lease then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cluster import access, allowed, capability, guard
+from harness.cluster.allowed import OURS
+from harness.cluster.backend import EXTERNAL, BackendSpec
+from harness.cluster.base import Ground
+from harness.cluster.datastore import ETCD
+from harness.cluster.kubeconfig import contexts, load
+from harness.cluster.lease import LEASES, HeldLease, holder
+from harness.cluster.remote import RemoteCluster
+from harness.errors import ApiError, ApiUnavailableError, ClusterError, PlatformError, UsageError
+from harness.process import rundir
+from harness.process.ports import Ports
+from harness.wait import Progress, until
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.cluster.allowed import Allowed
+    from harness.cluster.client import KubeClient
+    from harness.cluster.kubeconfig import Access
+    from harness.cluster.shape import Shape
+    from harness.toolchain import Toolchain
+
+GONE_DEADLINE_S = 90.0
+"""A namespace is empty when its pods have ended on their nodes, which takes as long as their kubelets do."""
+
+PAUSE_IMAGE = "registry.k8s.io/pause:3.10"
+"""What kubeadm, and so kind, has on every node; `--pause-image` names another."""
+
+NEEDED: tuple[tuple[str, str, str], ...] = (
+    ("get", "", "nodes"), ("list", "", "nodes"), ("watch", "", "nodes"), ("list", "", "pods"), ("watch", "", "pods"),
+    ("list", "", "namespaces"),
+)  # fmt: skip
+"""(verb, group, resource): what looking at a cluster needs."""
+
+NEEDED_TO_ACT: tuple[tuple[str, str, str], ...] = (
+    ("create", "", "namespaces"), ("delete", "", "namespaces"), ("create", "", "serviceaccounts"),
+    ("create", "", "serviceaccounts/token"), ("create", "", "pods"), ("delete", "", "pods"),
+    ("create", "", "pods/binding"), ("get", "", "pods/proxy"), ("patch", "", "nodes"),
+    ("create", "rbac.authorization.k8s.io", "clusterroles"),
+    ("create", "rbac.authorization.k8s.io", "clusterrolebindings"),
+    ("create", "coordination.k8s.io", "leases"), ("create", "authorization.k8s.io", "subjectaccessreviews"),
+)  # fmt: skip
+"""The same for acting on it. Whoever gives a role must have what it gives: the API server says so itself."""
+
+_FORBIDDEN, _UNAUTHORIZED, _NOT_FOUND = 403, 401, 404
+_NODES, _NAMESPACES = "/api/v1/nodes", "/api/v1/namespaces"
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalBackend:
+    """Runs on a cluster that is there already."""
+
+    kubeconfig: Path
+    context: str
+    allowed: Allowed
+    pause_image: str = PAUSE_IMAGE
+    discovery_image: str = ""
+    name: str = EXTERNAL
+    datastores: tuple[str, ...] = (ETCD,)
+    control_plane: bool = False
+    components: tuple[str, ...] = ()
+
+    @property
+    def most_nodes(self) -> int:
+        """Those that were named."""
+        return len(self.allowed.nodes)
+
+    def capabilities(self) -> frozenset[str]:
+        """What follows from the list of what may be harmed."""
+        words = {capability.OPERATOR_PROCESS, capability.REGISTRY, capability.CONFIG_FILE}
+        may = {
+            capability.OPERATOR: self.allowed.operator,
+            capability.RIGHTS: self.allowed.operator,
+            capability.NODE_MARKING: bool(self.allowed.nodes),
+            capability.NODE_DRAIN: self.allowed.drain,
+            capability.NODE_REJOIN: self.allowed.delete,
+        }
+        return frozenset(words | {word for word, given in may.items() if given})
+
+    def obstacles(self) -> tuple[PlatformError, ...]:
+        """None that could be known without asking the cluster, which every run does."""
+        return ()
+
+    async def start(self, toolchain: Toolchain, shape: Shape, *, parent: Path | None = None) -> RemoteCluster:
+        """Look, take the lease, and make what a run needs."""
+        del toolchain, shape
+        return await _start(self, parent)
+
+
+def backend(spec: BackendSpec) -> ExternalBackend:
+    """The backend of these settings; raises UsageError for what is missing, unreadable or unknown."""
+    given = spec.settings
+    if "kubeconfig" not in given:
+        raise UsageError("--backend external needs a cluster", hint="--kubeconfig FILE --context NAME")
+    file = Path(given["kubeconfig"]).expanduser()
+    if "context" not in given:
+        raise UsageError(
+            "--backend external needs --context: the current one may be anybody's",
+            hint=f"{file} has {', '.join(contexts(file)) or 'none'}",
+        )
+    if given["context"] not in (there := contexts(file)):
+        raise UsageError(
+            f"--context {given['context']!r}: {file} has no such context", hint=f"it has {', '.join(there) or 'none'}"
+        )
+    return ExternalBackend(
+        file, given["context"], allowed.parse(given.get("allow-destructive", "")),
+        given.get("pause-image", PAUSE_IMAGE), given.get("discovery-image", ""),
+    )  # fmt: skip
+
+
+async def _start(chosen: ExternalBackend, parent: Path | None) -> RemoteCluster:
+    """Look, take the lease, make what a run needs; leaves nothing behind when that fails."""
+    reached = await asyncio.to_thread(load, chosen.kubeconfig, chosen.context)
+    run_dir = rundir.make(parent)
+    async with AsyncExitStack() as undo:
+        undo.callback(run_dir.remove)
+        ports = Ports()
+        undo.callback(ports.release)
+        held: list[HeldLease] = []
+
+        def judge(method: str, path: str, body: Any, _parameters: Mapping[str, str] | None) -> None:
+            if why := chosen.allowed.refusal(method, path, body):
+                raise ClusterError(
+                    f"{method} {path} would change what was not allowed to be: {why}", hint="--allow-destructive"
+                )
+            if held and not path.startswith(LEASES):
+                held[0].require()
+
+        client = reached.client(judge)
+        await undo.enter_async_context(client)
+        nodes, namespaces = await look(client, reached)
+        found = guard.signs(await addresses(reached.host), nodes, namespaces)
+        guard.refuse(found, chosen.allowed, chosen.context)
+        ground = Ground(
+            simulated=False, nodes=guard.usable(nodes, chosen.allowed), image=chosen.pause_image,
+            discovery_image=chosen.discovery_image,
+        )  # fmt: skip
+        await require_rights(client, (*NEEDED, *NEEDED_TO_ACT))
+        lease = HeldLease(client, holder(run_dir.mark))
+        await lease.acquire()
+        undo.push_async_callback(lease.release)
+        held.append(lease)
+        undo.push_async_callback(remove_ours, client, labelled_before(nodes))
+        await remove_ours(client, labelled_before(nodes))
+        for name in OURS:
+            labels = {guard.MARK: run_dir.mark}
+            body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+            await client.create(_NAMESPACES, body)
+        cluster = RemoteCluster(
+            EXTERNAL, client, reached, run_dir, ports, ground, datastore_source=f"that of {chosen.context}",
+        )  # fmt: skip
+        undo.callback(cluster.end)
+        await cluster.launch()
+        cluster.undo = undo.pop_all()
+    return cluster
+
+
+async def look(client: KubeClient, reached: Access) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Nodes and namespaces, by the first requests that are made; raises UsageError or PlatformError in our words."""
+    try:
+        nodes = (await client.get(_NODES))["items"]
+        namespaces = (await client.get(_NAMESPACES))["items"]
+    except ApiUnavailableError as exc:
+        raise PlatformError(
+            f"context {reached.context!r}: the API server {reached.server} does not answer: {exc.what}",
+            hint="is the cluster up, and reached from here?",
+        ) from exc
+    except ApiError as exc:
+        if exc.status == _UNAUTHORIZED:
+            raise UsageError(
+                f"context {reached.context!r}: the API server refuses its credentials (401): expired, or revoked",
+                hint="log in again, and see that `kubectl get nodes` works",
+            ) from exc
+        if exc.status == _FORBIDDEN:
+            raise UsageError(
+                f"context {reached.context!r}: its credentials may not list nodes and namespaces: {exc.what}",
+                hint="give credentials that may at least read the cluster",
+            ) from exc
+        raise
+    return nodes, namespaces
+
+
+async def addresses(host: str) -> tuple[str, ...]:
+    """What a name stands for; the name itself where nobody knows it."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return (host,)
+    return tuple(sorted({str(entry[4][0]).partition("%")[0] for entry in found}))
+
+
+async def missing_rights(client: KubeClient, wanted: tuple[tuple[str, str, str], ...]) -> list[str]:
+    """What of this the credentials may not do, as the API server says: "create pods/binding" and the like."""
+    lacking = []
+    for verb, group, named in wanted:
+        resource, _, subresource = named.partition("/")
+        asked = {"verb": verb, "group": group, "resource": resource, "subresource": subresource}
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": asked},
+        }
+        answer = await client.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body)
+        if not answer["status"].get("allowed"):
+            lacking.append(f"{verb} {named}{f'.{group}' if group else ''}")
+    return lacking
+
+
+async def require_rights(client: KubeClient, wanted: tuple[tuple[str, str, str], ...]) -> None:
+    """Raise UsageError that names everything that the credentials may not do."""
+    lacking = await missing_rights(client, wanted)
+    if lacking:
+        raise UsageError(
+            f"the credentials may not: {', '.join(lacking)}",
+            hint="give them these rights, or only look (docs/backends.md)",
+        )
+
+
+def labelled_before(nodes: list[dict[str, Any]]) -> dict[str, frozenset[str]]:
+    """Node -> the labels of operators that it has already, which are somebody else's."""
+    return {node["metadata"]["name"]: frozenset(guard.managed_labels(node)) for node in nodes}
+
+
+async def remove_ours(client: KubeClient, before: Mapping[str, frozenset[str]]) -> None:
+    """Remove what runs of ours made: role, labels of operators that were not there before, and namespaces, at last.
+
+    Returns when the namespaces are gone; raises WaitTimeoutError when they do not go.
+    """
+    for kind in ("clusterrolebindings", "clusterroles"):
+        await client.delete(f"{access.RBAC_API}/{kind}/{access.OPERATOR_USER}")
+    for name in OURS:
+        with contextlib.suppress(ApiError):  # being deleted already
+            await client.delete(f"{_NAMESPACES}/{name}")
+
+    async def gone(progress: Progress) -> bool | None:
+        there = {item["metadata"]["name"] for item in (await client.get(_NAMESPACES))["items"]} & set(OURS)
+        progress.last = f"still there: {', '.join(sorted(there))}"
+        return None if there else True
+
+    await until("the namespaces of a run to be gone", gone, deadline_s=GONE_DEADLINE_S, interval_s=0.3)
+    for node in (await client.get(_NODES))["items"]:
+        name = node["metadata"]["name"]
+        ours = set(guard.managed_labels(node)) - before.get(name, frozenset())
+        if ours:
+            await client.patch(f"{_NODES}/{name}", {"metadata": {"labels": dict.fromkeys(sorted(ours))}})
