@@ -1,0 +1,130 @@
+"""The parts of an assembly that Docker's engine does: import, change, commit, save."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ci.node_image import archive, overlay, pods
+from ci.node_image.overlay import FILES
+from ci.node_image.steps import run, step
+from harness.cluster import containers, dockercli
+from harness.cluster.nodeimage import KEY_LABEL
+from harness.errors import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from harness.toolchain import Toolchain
+
+_STEP_TIMEOUT_S = 600.0
+NODE_ENTRYPOINT = ("/usr/local/bin/inventory-harness-entrypoint", "/usr/local/bin/entrypoint", "/sbin/init")
+BALANCER_CONFIG = "/usr/local/etc/haproxy/haproxy.cfg"
+BALANCER_ENTRYPOINT = ("/usr/sbin/haproxy", "-W", "-db", "-f", BALANCER_CONFIG)
+"""`-W`: a master process, which reads its file again at SIGHUP, as kind expects."""
+_HAPROXY = """\
+# kind writes the real one before it needs it; this one lets the process run until then.
+global
+    maxconn 4000
+frontend waiting
+    mode tcp
+    timeout client 5s
+    bind *:6443
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """A container of the base system in which an image is made; `scratch` is ours alone, and gone afterwards."""
+
+    name: str
+    scratch: Path
+
+    def exec(self, *command: str) -> str:
+        """What a command in it prints."""
+        return dockercli.call("exec", self.name, *command, timeout_s=_STEP_TIMEOUT_S)
+
+    def put(self, entries: Sequence[archive.Entry], name: str) -> None:
+        """Lay entries over its root."""
+        path = self.scratch / f"{name}.tar"
+        archive.write(path, entries)
+        run(
+            ["docker", "cp", "-", f"{self.name}:/"], log=self.scratch / f"{name}.log",
+            doing=f"copying {name}", stdin=path,
+        )  # fmt: skip
+
+    def commit(self, tag: str, entrypoint: Sequence[str], changes: Sequence[str]) -> None:
+        """Make an image of what it is now."""
+        quoted = ", ".join(f'"{part}"' for part in entrypoint)
+        options = [f"--change=ENTRYPOINT [{quoted}]", "--change=CMD []", *(f"--change={line}" for line in changes)]
+        dockercli.call("commit", *options, self.name, tag, timeout_s=_STEP_TIMEOUT_S)
+
+
+@contextlib.contextmanager
+def workshop(base: Path, scratch: Path) -> Iterator[Workshop]:
+    """Import the root file system and run a container of it; the container is removed in any case.
+
+    Its labels say where `scratch` is: should we be killed, `harness sweep` removes it once that directory is gone.
+    """
+    name = f"inventory-harness-node-image-{os.getpid()}"
+    with step("importing the root file system"):
+        imported = dockercli.call("import", str(base), timeout_s=_STEP_TIMEOUT_S).strip()
+    labels = [f"--label={key}={value}" for key, value in containers.labels(name, scratch).items()]
+    try:
+        dockercli.call(
+            "run", "--detach", "--name", name, "--network=none", *labels, "--tmpfs=/run", "--tmpfs=/tmp",
+            "--volume", f"{FILES}:/recipe:ro", imported, "sleep", "infinity", timeout_s=_STEP_TIMEOUT_S,
+        )  # fmt: skip
+        yield Workshop(name, scratch)
+    finally:
+        with contextlib.suppress(ClusterError):  # it may never have been made; what failed before is what counts
+            dockercli.call("rm", "--force", "--volumes", name)
+        with contextlib.suppress(ClusterError):  # refused while an image is based on it
+            dockercli.call("rmi", imported)
+
+
+def assemble(shop: Workshop, tools: Toolchain, module: Path, pause: Path, *, arch: str, tag: str, key: str) -> str:
+    """Make the node image and the load balancer's; return the name of the latter.
+
+    The balancer's image is kind's own name for it, taken only where no image of that name is here.
+    """
+    with step("laying kind's files and the programs over it"):
+        shop.put(list(overlay.entries(module, tools)), "overlay")
+        shop.exec("bash", "/recipe/setup.sh")
+        shop.put([overlay.runtime_spec(shop.exec("ctr", "oci", "spec"))], "spec")
+    balancer = overlay.balancer_image(module)
+    if not dockercli.image_id(balancer):
+        with step(f"making the load balancer {balancer}"):
+            shop.put([archive.Entry(BALANCER_CONFIG, content=_HAPROXY.encode())], "balancer")
+            shop.commit(balancer, BALANCER_ENTRYPOINT, [f"LABEL {KEY_LABEL}={key}"])
+    with step("importing the images of Kubernetes' pods"):
+        _import_pods(shop, tools, module, pause, arch=arch)
+    with step(f"committing {tag}"):
+        # systemd ends at SIGRTMIN+3 and reads from `container` that it is in one (systemd.io/CONTAINER_INTERFACE).
+        shop.commit(tag, NODE_ENTRYPOINT, ["ENV container=docker", "STOPSIGNAL SIGRTMIN+3", f"LABEL {KEY_LABEL}={key}"])
+    return balancer
+
+
+def _import_pods(shop: Workshop, tools: Toolchain, module: Path, pause: Path, *, arch: str) -> None:
+    references = pods.wanted(tools.path("kubeadm"), tools.versions["kubelet"])
+    packet_filter = shop.scratch / "packet-filter.tar"
+    run(
+        ["docker", "exec", shop.name, "bash", "/recipe/packet-filter.sh"],
+        log=packet_filter, doing="collecting what kube-proxy calls", errors=shop.scratch / "packet-filter.log",
+    )  # fmt: skip
+    sandbox = overlay.sandbox_image(module)
+    images = shop.scratch / "images.tar"
+    archive.write_images(
+        images, pods.images(references, tools, pause, packet_filter, shop.scratch, sandbox=sandbox), arch=arch
+    )
+    run(
+        ["docker", "exec", "--interactive", shop.name, "bash", "/recipe/import.sh"],
+        log=shop.scratch / "import.log", doing="importing the images of Kubernetes' pods", stdin=images,
+    )  # fmt: skip
+    there = (shop.scratch / "import.log").read_text(encoding="utf-8")
+    missing = [name for name in (*references.values(), sandbox) if name not in there]
+    if missing:
+        raise ClusterError(f"containerd did not take the images {', '.join(missing)}; it said: {there[-400:]}")
