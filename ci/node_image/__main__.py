@@ -100,7 +100,7 @@ def _assemble(tools: Toolchain, go: str, folder: Path, scratch: Path, *, tag: st
             draft.replace(base)
     module = overlay.kind_module(go)
     pause = pods.build_pause(go, Path(__file__).parent / "pause", scratch, arch=arch)
-    with workshop(base, scratch) as shop:
+    with workshop(base, folder, scratch) as shop:
         balancer = assemble(shop, tools, module, pause, arch=arch, tag=tag, key=key)
     with step("keeping an archive of it"):
         for old in folder.glob("*.tar"):

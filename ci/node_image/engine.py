@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci.node_image import archive, overlay, pods
 from ci.node_image.overlay import FILES
 from ci.node_image.steps import run, step
-from harness.cluster import containers, dockercli
+from harness.cluster import dockercli
 from harness.cluster.nodeimage import KEY_LABEL
 from harness.errors import ClusterError
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _STEP_TIMEOUT_S = 600.0
 NODE_ENTRYPOINT = ("/usr/local/bin/inventory-harness-entrypoint", "/usr/local/bin/entrypoint", "/sbin/init")
+STOP_SIGNAL = "SIGRTMIN+3"
+"""At which systemd ends; `docker commit` takes it from the container, not from an option."""
 BALANCER_CONFIG = "/usr/local/etc/haproxy/haproxy.cfg"
 BALANCER_ENTRYPOINT = ("/usr/sbin/haproxy", "-W", "-db", "-f", BALANCER_CONFIG)
 """`-W`: a master process, which reads its file again at SIGHUP, as kind expects."""
@@ -64,26 +66,32 @@ class Workshop:
 
 
 @contextlib.contextmanager
-def workshop(base: Path, scratch: Path) -> Iterator[Workshop]:
+def workshop(base: Path, folder: Path, scratch: Path) -> Iterator[Workshop]:
     """Import the root file system and run a container of it; the container is removed in any case.
 
-    Its labels say where `scratch` is: should we be killed, `harness sweep` removes it once that directory is gone.
+    It is named after `folder`, whose lock the caller holds: one of that name was left by a process that was killed.
+    It must carry no labels of ours: nodes inherit those of their image, and a sweep would take them for its own.
     """
-    name = f"inventory-harness-node-image-{os.getpid()}"
+    name = f"inventory-harness-node-image-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
+    _remove(name)
     with step("importing the root file system"):
         imported = dockercli.call("import", str(base), timeout_s=_STEP_TIMEOUT_S).strip()
-    labels = [f"--label={key}={value}" for key, value in containers.labels(name, scratch).items()]
     try:
         dockercli.call(
-            "run", "--detach", "--name", name, "--network=none", *labels, "--tmpfs=/run", "--tmpfs=/tmp",
-            "--volume", f"{FILES}:/recipe:ro", imported, "sleep", "infinity", timeout_s=_STEP_TIMEOUT_S,
+            "run", "--detach", "--name", name, "--network=none", f"--stop-signal={STOP_SIGNAL}", "--tmpfs=/run",
+            "--tmpfs=/tmp", "--volume", f"{FILES}:/recipe:ro", imported, "sleep", "infinity",
+            timeout_s=_STEP_TIMEOUT_S,
         )  # fmt: skip
         yield Workshop(name, scratch)
     finally:
-        with contextlib.suppress(ClusterError):  # it may never have been made; what failed before is what counts
-            dockercli.call("rm", "--force", "--volumes", name)
+        _remove(name)
         with contextlib.suppress(ClusterError):  # refused while an image is based on it
             dockercli.call("rmi", imported)
+
+
+def _remove(name: str) -> None:
+    with contextlib.suppress(ClusterError):  # there is none; what failed before is what counts
+        dockercli.call("rm", "--force", "--volumes", name)
 
 
 def assemble(shop: Workshop, tools: Toolchain, module: Path, pause: Path, *, arch: str, tag: str, key: str) -> str:
@@ -103,8 +111,8 @@ def assemble(shop: Workshop, tools: Toolchain, module: Path, pause: Path, *, arc
     with step("importing the images of Kubernetes' pods"):
         _import_pods(shop, tools, module, pause, arch=arch)
     with step(f"committing {tag}"):
-        # systemd ends at SIGRTMIN+3 and reads from `container` that it is in one (systemd.io/CONTAINER_INTERFACE).
-        shop.commit(tag, NODE_ENTRYPOINT, ["ENV container=docker", "STOPSIGNAL SIGRTMIN+3", f"LABEL {KEY_LABEL}={key}"])
+        # systemd reads from `container` that it is in one (systemd.io/CONTAINER_INTERFACE).
+        shop.commit(tag, NODE_ENTRYPOINT, ["ENV container=docker", f"LABEL {KEY_LABEL}={key}"])
     return balancer
 
 

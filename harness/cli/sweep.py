@@ -10,7 +10,7 @@ from harness.errors import PlatformError
 
 @click.command()
 def sweep() -> None:
-    """Remove what dead runs left: processes, directories, control groups, databases, containers.
+    """Remove what dead runs left: processes, directories, control groups, databases, containers, kind clusters.
 
     Live runs are never touched.
     """
@@ -22,6 +22,8 @@ def sweep() -> None:
         click.echo(f"removed {name}")
     for name in swept.groups:
         click.echo(f"removed control group {name}")
+    for name in swept.clusters:
+        click.echo(f"removed {name}")
     for path in runs.directories:
         click.echo(f"removed {path}")
     for name in boxes.removed:
@@ -37,5 +39,10 @@ def sweep() -> None:
         raise PlatformError(
             f"Docker did not remove what a dead run left: {told}", hint=f"docker rm --force --volumes {names}"
         )
-    if not (runs.directories or boxes.removed):
+    if swept.settings:
+        raise PlatformError(
+            f"real kubelets changed settings of the kernel, and only root can give them back: {swept.settings}",
+            hint="; ".join(f"sudo sysctl -w {setting.replace('/', '.')}" for setting in swept.settings),
+        )
+    if not (runs.directories or boxes.removed or swept.clusters):
         click.echo("nothing to sweep")

@@ -61,6 +61,68 @@ class Member(Protocol):
         ...
 
 
+class Machine(Protocol):
+    """The machine under a node, where it can be reached from outside. Every call raises ClusterError when refused."""
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        ...
+
+    @property
+    def role(self) -> str:
+        """ "control-plane" or "worker"."""
+        ...
+
+    async def exec(self, *command: str, timeout_s: float = ..., stdin: bytes | None = ...) -> str:
+        """What a command on it prints."""
+        ...
+
+    async def state(self) -> str:
+        """Its state: running, paused, exited, …."""
+        ...
+
+    async def pause(self) -> None:
+        """Freeze everything on it."""
+        ...
+
+    async def unpause(self) -> None:
+        """Let it go on; one that does is no error."""
+        ...
+
+    async def kill(self) -> None:
+        """End it as a power cut would."""
+        ...
+
+    async def stop(self, *, grace_s: int) -> None:
+        """Shut it down; what has not ended by then is killed."""
+        ...
+
+    async def start(self) -> None:
+        """Boot it, or let it go on; one that runs is no error."""
+        ...
+
+    async def restart(self) -> None:
+        """Kill it and boot it again at once."""
+        ...
+
+    async def started_at(self) -> str:
+        """When it was booted last, as text."""
+        ...
+
+    async def address(self) -> str:
+        """Its address on the network of the nodes."""
+        ...
+
+    async def unit(self, verb: str, unit: str) -> None:
+        """`systemctl VERB UNIT` on it."""
+        ...
+
+    async def unit_state(self, unit: str) -> str:
+        """The word of systemd for a unit: active, inactive, failed, …."""
+        ...
+
+
 class Cluster(Protocol):
     """A running cluster.
 
@@ -110,6 +172,11 @@ class Cluster(Protocol):
     @property
     def datastore(self) -> Datastore:
         """The datastore behind them."""
+        ...
+
+    @property
+    def machines(self) -> Mapping[str, Machine]:
+        """The machine under each real node, the control plane's too; empty where they cannot be reached."""
         ...
 
     @property

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.cluster.apirules import ApiRule
+    from harness.cluster.base import Machine
     from harness.toolchain import Toolchain
 
 READY_DEADLINE_S = 90.0
@@ -254,6 +255,11 @@ class EmbeddedCluster:
     def api_server(self) -> ApiServer:
         """The first API server."""
         return self.servers[0].api
+
+    @property
+    def machines(self) -> Mapping[str, Machine]:
+        """None: simulated nodes are on no machines."""
+        return {}
 
     @property
     def watchers(self) -> tuple[KubeClient, ...]:

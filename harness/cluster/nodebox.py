@@ -61,14 +61,9 @@ class NodeBox:
         """Kill it and boot it again at once."""
         await dockercli.acall("restart", "--time", "0", self.name)
 
-    async def disconnect(self) -> None:
-        """Take it off the nodes' network."""
-        if await self.connected():
-            await dockercli.acall("network", "disconnect", self.network, self.name)
-
-    async def connected(self) -> bool:
-        """Whether it is on the nodes' network."""
-        return bool((await self._inspected("{{json .NetworkSettings.Networks}}")).find(f'"{self.network}"') >= 0)
+    async def started_at(self) -> str:
+        """When it was started last, as Docker writes it."""
+        return (await self._inspected("{{.State.StartedAt}}")).strip()
 
     async def address(self) -> str:
         """Its IPv4 address on the nodes' network."""

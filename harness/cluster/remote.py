@@ -28,10 +28,10 @@ from harness.process.child import Child, require_running, start
 from harness.wait import Progress, until
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from harness.cluster.apirules import ApiRule
-    from harness.cluster.base import Ground, Member
+    from harness.cluster.base import Ground, Machine, Member
     from harness.cluster.cephtools import CephTools
     from harness.cluster.client import KubeClient
     from harness.cluster.datastore import Datastore
@@ -52,7 +52,8 @@ class RemoteCluster:
     """What every backend with real nodes gives a run.
 
     `client`: the harness's own, entered and left by whoever made it; `reached`: how the operator reaches the API
-    server; `registry_address`: where the registry listens, an address that the operator can reach; `undo`: what whoever
+    server; `registry_address`: where the registry listens, an address that the operator can reach; `machines`: what is
+    under the nodes, where it can be reached; `export`: writes the nodes' logs into a directory; `undo`: what whoever
     made it has to undo at its end, the run directory last.
     """
 
@@ -66,6 +67,8 @@ class RemoteCluster:
     registry_address: str = "127.0.0.1"
     kubernetes: str = ""
     more_versions: Mapping[str, str] = field(default_factory=dict)
+    machines: Mapping[str, Machine] = field(default_factory=dict)
+    export: Callable[[Path], Awaitable[None]] | None = None
     registry_url: str = ""
     env: dict[str, str] = field(default_factory=dict)
     proxied: bool = False
@@ -177,6 +180,9 @@ class RemoteCluster:
         if keep_logs is not None:
             with suppress(OSError):
                 shutil.copytree(self.directory / "log", keep_logs, dirs_exist_ok=True)
+            if self.export is not None:
+                with suppress(ClusterError):  # logs are for reading; what a run found does not depend on them
+                    await self.export(keep_logs / "nodes")
         if self.undo is not None:
             await self.undo.aclose()
 
