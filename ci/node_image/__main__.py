@@ -15,11 +15,11 @@ import click
 import filelock
 
 from ci.node_image import debian, overlay, pods
-from ci.node_image.engine import assemble, workshop
+from ci.node_image.engine import assemble, label_of, workshop
 from ci.node_image.steps import LINE_EVERY_S, say, step
 from harness.cli.toolchain import bring
 from harness.cluster import dockercli
-from harness.cluster.nodeimage import KEY_LABEL, assembled
+from harness.cluster.nodeimage import assembled
 from harness.errors import HarnessError, PlatformError
 from harness.toolchain import DEFAULT_KUBERNETES, cache_root
 from harness.toolchain.build import find_go
@@ -112,10 +112,7 @@ def _assemble(tools: Toolchain, go: str, folder: Path, scratch: Path, *, tag: st
 
 
 def _is_here(tag: str, key: str) -> bool:
-    if not dockercli.image_id(tag):
-        return False
-    label = "{{index .Config.Labels " + f'"{KEY_LABEL}"' + "}}"
-    return dockercli.call("image", "inspect", "--format", label, tag).strip() == key
+    return bool(dockercli.image_id(tag)) and label_of(tag) == key
 
 
 def _require_room(folder: Path) -> None:

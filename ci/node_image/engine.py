@@ -97,23 +97,29 @@ def _remove(name: str) -> None:
 def assemble(shop: Workshop, tools: Toolchain, module: Path, pause: Path, *, arch: str, tag: str, key: str) -> str:
     """Make the node image and the load balancer's; return the name of the latter.
 
-    The balancer's image is kind's own name for it, taken only where no image of that name is here.
+    The balancer's image has kind's own name for it, taken only where no image of that name is here, or one of ours.
     """
+    balancer = overlay.balancer_image(module)
+    if not dockercli.image_id(balancer) or label_of(balancer):
+        with step(f"making the load balancer {balancer}"):
+            shop.put([archive.Entry(BALANCER_CONFIG, content=_HAPROXY.encode())], "balancer")
+            shop.commit(balancer, BALANCER_ENTRYPOINT, [f"LABEL {KEY_LABEL}={key}"])
     with step("laying kind's files and the programs over it"):
         shop.put(list(overlay.entries(module, tools)), "overlay")
         shop.exec("bash", "/recipe/setup.sh")
         shop.put([overlay.runtime_spec(shop.exec("ctr", "oci", "spec"))], "spec")
-    balancer = overlay.balancer_image(module)
-    if not dockercli.image_id(balancer):
-        with step(f"making the load balancer {balancer}"):
-            shop.put([archive.Entry(BALANCER_CONFIG, content=_HAPROXY.encode())], "balancer")
-            shop.commit(balancer, BALANCER_ENTRYPOINT, [f"LABEL {KEY_LABEL}={key}"])
     with step("importing the images of Kubernetes' pods"):
         _import_pods(shop, tools, module, pause, arch=arch)
     with step(f"committing {tag}"):
         # systemd reads from `container` that it is in one (systemd.io/CONTAINER_INTERFACE).
         shop.commit(tag, NODE_ENTRYPOINT, ["ENV container=docker", f"LABEL {KEY_LABEL}={key}"])
     return balancer
+
+
+def label_of(reference: str) -> str:
+    """The key of what an image that is here was assembled from; empty for one that is not ours."""
+    form = "{{with index .Config.Labels " + f'"{KEY_LABEL}"' + "}}{{.}}{{end}}"
+    return dockercli.call("image", "inspect", "--format", form, reference).strip()
 
 
 def _import_pods(shop: Workshop, tools: Toolchain, module: Path, pause: Path, *, arch: str) -> None:

@@ -75,8 +75,8 @@ def entries(module: Path, tools: Toolchain) -> Iterator[Entry]:
             script = path.suffix == ".sh" or "bin" in name.parts
             yield Entry(str(name), source=path, mode=0o755 if script else 0o644)
     yield Entry("LICENSES/kind", source=module / "LICENSE")
-    for name in PROGRAMS:
-        yield Entry(f"usr/bin/{name}", source=tools.path(name), mode=0o755)
+    for program in PROGRAMS:
+        yield Entry(f"usr/bin/{program}", source=tools.path(program), mode=0o755)
     yield Entry("kind/version", content=tools.versions["kubelet"].encode())
     yield Entry("kind/manifests/default-cni.yaml", source=FILES / "default-cni.yaml")
     yield Entry("usr/local/bin/inventory-harness-entrypoint", source=FILES / "entrypoint.sh", mode=0o755)

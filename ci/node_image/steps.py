@@ -62,17 +62,16 @@ def run(
             start_new_session=True, env=None if env is None else dict(env),
         )  # fmt: skip
         try:
-            while True:
+            while process.poll() is None:
                 try:
-                    status = process.wait(timeout=LINE_EVERY_S)
-                    break
+                    process.wait(timeout=LINE_EVERY_S)
                 except subprocess.TimeoutExpired:
                     say(f"{doing}: {time.monotonic() - started:.0f} s so far")
         finally:
             process.terminate()  # the shim ends its whole group; one that has ended is left alone
             process.wait()
-    if status != 0:
-        raise failure(doing, status, (errors or log).read_text(encoding="utf-8", errors="replace"))
+    if process.returncode != 0:
+        raise failure(doing, process.returncode, (errors or log).read_text(encoding="utf-8", errors="replace"))
 
 
 def failure(doing: str, status: int, output: str) -> PlatformError | ToolchainError:

@@ -71,7 +71,7 @@ class Machine(Protocol):
 
     @property
     def role(self) -> str:
-        """ "control-plane" or "worker"."""
+        """One of "control-plane" and "worker"."""
         ...
 
     async def exec(self, *command: str, timeout_s: float = ..., stdin: bytes | None = ...) -> str:

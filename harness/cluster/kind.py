@@ -113,8 +113,8 @@ def pause_image(nodes: Mapping[str, Mapping[str, Any]]) -> str:
 
     containerd holds a pod's namespaces with one, so that there is one on each.
     """
-    names = [
-        {name for image in node["status"].get("images") or () for name in image.get("names") or ()}
+    names: list[set[str]] = [
+        {str(name) for image in node["status"].get("images") or () for name in image.get("names") or ()}
         for node in nodes.values()
     ]
     there = sorted(name for name in set.intersection(*names) if "/pause:" in name) if names else []

@@ -81,7 +81,9 @@ def document(name: str, shape: KindShape, image: str) -> str:
         "nodeStatusUpdateFrequency": "2s",
         "nodeStatusReportFrequency": "20s",
         "nodeLeaseDurationSeconds": max(4, int(shape.grace_s)),
-        "shutdownGracePeriod": "0s",
+        "evictionPressureTransitionPeriod": "5s",
+        # Nobody could bring back what was loaded into a node and is unused for a moment.
+        "imageMinimumGCAge": "24h",
     }
     body = {
         "kind": "Cluster",

@@ -17,6 +17,7 @@ from harness.fault.access import ApiGarbage, ApiHangs, ApiRefuses, ApiResets, Ap
 from harness.fault.apiserver import ApiServerHung, ApiServerKilled, CertificateReplaced
 from harness.fault.clients import DEAF, DRIP, HalfOpenStreams, HugeHeaders, IdleConnections, SlowClients
 from harness.fault.config import BROKEN, ConfigBadAtStart, ConfigBroken, ConfigChanged, ConfigDeleted
+from harness.fault.cutoff import FROM, NodeCutOff
 from harness.fault.datastore import (
     Compacted,
     DatastoreSlowed,
@@ -28,6 +29,8 @@ from harness.fault.discovery import DiscoveryBroken, DiscoveryUnsettled
 from harness.fault.discoverypod import DiscoveryPodDeleted, DiscoveryPodEnds, DiscoveryPodPending
 from harness.fault.ending import OperatorCrashLoops, OperatorInterrupted, OperatorTerminated
 from harness.fault.host import FilesLimited, OperatorPaused, ProcessorStarved
+from harness.fault.kubelet import PRESSED, KubeletStopped, NodePressed, RuntimeStopped
+from harness.fault.machine import MachineKilled, MachinePaused, MachineRestarted, MachineStopped
 from harness.fault.member import (
     ROLES,
     LeaderMoved,
@@ -104,6 +107,8 @@ KINDS: Mapping[str, type[Any]] = {
         ConfigChanged, ConfigBroken, ConfigDeleted, ConfigBadAtStart,
         ConfigChanged, ConfigBroken, ConfigDeleted,
         StorageClassDeleted, StorageClassUnlabelled, VolumeDeleted, PoolFilled, CephToolsBroken,
+        MachinePaused, MachineKilled, MachineStopped, MachineRestarted, KubeletStopped, RuntimeStopped, NodePressed,
+        NodeCutOff,
     )
 }  # fmt: skip
 
@@ -132,6 +137,8 @@ WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "config-deleted": {"how": WAYS},
     "config-bad-at-start": {"what": tuple(what for what in BROKEN if what != "empty"), "how": WAYS},
     "ceph-tools-broken": {"mode": TOOLS_FAULTY},
+    "node-pressed": {"what": tuple(PRESSED)},
+    "node-cut-off": {"away_from": FROM},
 }
 """The parameters that are one of a few words, by kind of fault."""
 

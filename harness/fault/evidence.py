@@ -199,7 +199,14 @@ async def timed(url: str) -> float:
     return time.monotonic() - began
 
 
-async def node_is(cluster: Cluster, name: str, what: str, holds: Callable[[Node], str | None]) -> str:
+async def node_is(
+    cluster: Cluster,
+    name: str,
+    what: str,
+    holds: Callable[[Node], str | None],
+    *,
+    deadline_s: float = BITE_DEADLINE_S,
+) -> str:
     """Return the evidence that `holds` finds in the Node as the API server tells it."""
 
     async def seen(progress: Progress) -> str | None:
@@ -213,7 +220,7 @@ async def node_is(cluster: Cluster, name: str, what: str, holds: Callable[[Node]
         )
         return holds(node)
 
-    return await until(f"node {name[:40]} to be {what}", seen, deadline_s=BITE_DEADLINE_S, interval_s=0.1)
+    return await until(f"node {name[:40]} to be {what}", seen, deadline_s=deadline_s, interval_s=0.1)
 
 
 async def node_ready(cluster: Cluster, name: str) -> str:

@@ -13,8 +13,10 @@ from harness.cluster.capability import (
     CEPH_TOOLS,
     CLUSTER_OBJECTS,
     CONFIG_FILE,
+    CONTAINERS,
     DATASTORE_FAULTS,
     EGRESS,
+    KUBELET,
     NAMESPACES,
     NODE_DELETE,
     NODE_DRAIN,
@@ -97,6 +99,13 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     ),
     "version-expired": (API_PROXY, API_SERVER_FAULTS, DATASTORE_FAULTS),
     "token-expired": (API_PROXY, TOKEN),
+    **dict.fromkeys(
+        (
+            "machine-paused", "machine-killed", "machine-stopped", "machine-restarted", "kubelet-stopped",
+            "runtime-stopped", "node-pressed", "node-cut-off",
+        ),
+        (KUBELET, CONTAINERS),
+    ),
 }  # fmt: skip
 """By kind; a fault made of faults needs what each of them needs."""
 

@@ -1,0 +1,168 @@
+"""Harm to the machine under a real node: frozen, shut down, cut off from power, booted again.
+
+The machines of a control plane's only node are left alone: nobody could tell what the node does meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from harness.errors import ClusterError, FaultError
+from harness.fault import evidence
+from harness.fault.base import NODE, State, World, pick_node
+from harness.wait import Progress, until
+
+if TYPE_CHECKING:
+    from harness.cluster.base import Machine
+
+CONTROL_PLANE = "control-plane"
+SEEN_DEADLINE_S = 60.0
+"""How long a machine may take to be missed: the grace period of 8 s, on a machine that is busy."""
+BOOT_DEADLINE_S = 180.0
+"""A node boots, starts its kubelet and its pods in about 20 s where nothing else goes on."""
+_GRACE_S = 10
+
+
+def machine_of(world: World, node: str) -> Machine:
+    """The machine under a node; raises FaultError where it cannot be reached."""
+    found = world.cluster.machines.get(node)
+    if found is None:
+        raise FaultError(f"the machine under node {node!r} cannot be reached", hint="the fault needs --backend kind")
+    return found
+
+
+async def not_ready(world: World, node: str) -> str:
+    """Return when the API server tells that the node is not Ready."""
+
+    def missed(found: evidence.Node) -> str | None:
+        status = evidence.ready_status(found)
+        return f"the node's Ready condition is {status}" if status != "True" else None
+
+    return await evidence.node_is(world.cluster, node, "NotReady", missed, deadline_s=SEEN_DEADLINE_S)
+
+
+async def ready_again(world: World, node: str) -> None:
+    """Return when the machine runs and its node is Ready, which it may have been told to be before it fell silent."""
+    machine = machine_of(world, node)
+
+    async def runs(progress: Progress) -> bool | None:
+        progress.last = f"it is {await machine.state()}"
+        return progress.last.endswith(" running") or None
+
+    await until(f"the machine of {node} to run", runs, deadline_s=BOOT_DEADLINE_S, interval_s=0.2)
+    await evidence.node_is(
+        world.cluster, node, "Ready", lambda found: "Ready" if evidence.ready_status(found) == "True" else None,
+        deadline_s=BOOT_DEADLINE_S,
+    )  # fmt: skip
+
+
+class OfOneMachine:
+    """What the faults of one machine have in common: a target that does not carry the control plane alone."""
+
+    __slots__ = ()
+
+    @property
+    def node(self) -> str | None:
+        """The one that is wanted; None: any."""
+        raise NotImplementedError
+
+    async def prepare(self, world: World) -> State:
+        """The node."""
+        name = pick_node(world, self.node)
+        if machine_of(world, name).role == CONTROL_PLANE:
+            raise FaultError(
+                f"the machine of {name} carries the control plane: nobody could tell what became of the node",
+                hint="a scenario with machines=2 has workers",
+            )
+        return {"target": name, "booted": await machine_of(world, name).started_at()}
+
+    async def bitten(self, world: World, state: State) -> str:
+        """The machine does not run, and its node is seen NotReady."""
+        held = await machine_of(world, state["target"]).state()
+        if held == "running":
+            raise FaultError(f"the machine of {state['target']} runs")
+        return f"the machine is {held}; {await not_ready(world, state['target'])}"
+
+    async def heal(self, world: World, state: State) -> None:
+        """Boot it, or let it go on."""
+        await machine_of(world, state["target"]).start()
+
+    async def healed(self, world: World, state: State) -> None:
+        """It runs, and its node is Ready."""
+        await ready_again(world, state["target"])
+
+
+@dataclass(frozen=True, slots=True)
+class MachinePaused(OfOneMachine):
+    """Everything on a node's machine is frozen for `for_s` seconds after the cluster has missed it."""
+
+    for_s: float = 4.0
+    node: str | None = None
+    kind: ClassVar[str] = "machine-paused"
+    affects: ClassVar[tuple[str, ...]] = (NODE,)
+
+    async def inject(self, world: World, state: State) -> None:
+        """Freeze it."""
+        await machine_of(world, state["target"]).pause()
+
+
+@dataclass(frozen=True, slots=True)
+class MachineKilled(OfOneMachine):
+    """A node's machine loses its power; it is booted `for_s` seconds after the cluster has missed it."""
+
+    for_s: float = 4.0
+    node: str | None = None
+    kind: ClassVar[str] = "machine-killed"
+    affects: ClassVar[tuple[str, ...]] = (NODE,)
+
+    async def inject(self, world: World, state: State) -> None:
+        """SIGKILL to everything on it."""
+        await machine_of(world, state["target"]).kill()
+
+
+@dataclass(frozen=True, slots=True)
+class MachineStopped(OfOneMachine):
+    """A node's machine is shut down in order; it is booted `for_s` seconds after the cluster has missed it."""
+
+    for_s: float = 4.0
+    node: str | None = None
+    kind: ClassVar[str] = "machine-stopped"
+    affects: ClassVar[tuple[str, ...]] = (NODE,)
+
+    async def inject(self, world: World, state: State) -> None:
+        """Shut it down."""
+        await machine_of(world, state["target"]).stop(grace_s=_GRACE_S)
+
+
+@dataclass(frozen=True, slots=True)
+class MachineRestarted(OfOneMachine):
+    """A node's machine is killed and booted again at once, as by a watchdog: the cluster may not even miss it."""
+
+    for_s: float = 0.0
+    node: str | None = None
+    kind: ClassVar[str] = "machine-restarted"
+    affects: ClassVar[tuple[str, ...]] = (NODE,)
+
+    async def inject(self, world: World, state: State) -> None:
+        """Kill it and boot it."""
+        await machine_of(world, state["target"]).restart()
+
+    async def bitten(self, world: World, state: State) -> str:
+        """It was booted after the fault was prepared."""
+        machine = machine_of(world, state["target"])
+
+        async def booted(progress: Progress) -> str | None:
+            try:
+                since = await machine.started_at()
+            except ClusterError as exc:
+                progress.last = exc.what
+                return None
+            progress.last = f"it runs since {since}"
+            return (
+                f"the machine was booted at {since}, before at {state['booted']}" if since != state["booted"] else None
+            )
+
+        return await until(
+            f"the machine of {state['target']} to be booted", booted, deadline_s=SEEN_DEADLINE_S, interval_s=0.2
+        )
