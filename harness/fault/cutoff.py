@@ -8,7 +8,7 @@ from typing import ClassVar
 from harness.errors import FaultError
 from harness.fault import evidence
 from harness.fault.base import NODE, State, World, pick_node
-from harness.fault.machine import BOOT_DEADLINE_S, CONTROL_PLANE, SEEN_DEADLINE_S, machine_of, not_ready
+from harness.fault.machine import BOOT_DEADLINE_S, CONTROL_PLANE, SEEN_DEADLINE_S, machine_of, not_ready, well
 from harness.wait import Progress, until
 
 SERVERS, PEERS, ALL = "servers", "peers", "all"
@@ -94,10 +94,7 @@ class NodeCutOff:
 
     async def healed(self, world: World, state: State) -> None:
         """The node is Ready."""
-        await evidence.node_is(
-            world.cluster, state["target"], "Ready",
-            lambda node: "Ready" if evidence.ready_status(node) == "True" else None, deadline_s=BOOT_DEADLINE_S,
-        )  # fmt: skip
+        await evidence.node_is(world.cluster, state["target"], "Ready", well, deadline_s=BOOT_DEADLINE_S)
 
 
 def packets(listing: str) -> int:

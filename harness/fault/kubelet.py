@@ -8,7 +8,7 @@ from typing import ClassVar
 from harness.errors import FaultError
 from harness.fault import evidence
 from harness.fault.base import NODE, State, World, pick_node
-from harness.fault.machine import BOOT_DEADLINE_S, SEEN_DEADLINE_S, machine_of, not_ready
+from harness.fault.machine import BOOT_DEADLINE_S, SEEN_DEADLINE_S, machine_of, not_ready, well
 
 KUBELET, RUNTIME = "kubelet", "containerd"
 
@@ -18,8 +18,8 @@ PRESSED = {
     "processes": ("pid.available", "PIDPressure"),
 }
 """What can be short -> the kubelet's signal for it, and the node's condition (Kubernetes, "Node-pressure Eviction")."""
-_ALL_OF_IT = "100%"
-"""A threshold that is always passed: whatever is free is too little."""
+_NEARLY_ALL = "99.99%"
+"""What has to be free, so that no node has it; the kubelet takes 100% for a threshold that was switched off."""
 
 FOLDER = "/var/lib/kubelet"
 PRESS = """\
@@ -74,10 +74,7 @@ class _UnitStopped:
 
     async def healed(self, world: World, state: State) -> None:
         """The node is Ready."""
-        await evidence.node_is(
-            world.cluster, state["target"], "Ready",
-            lambda node: "Ready" if evidence.ready_status(node) == "True" else None, deadline_s=BOOT_DEADLINE_S,
-        )  # fmt: skip
+        await evidence.node_is(world.cluster, state["target"], "Ready", well, deadline_s=BOOT_DEADLINE_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +123,7 @@ class NodePressed:
         """Change the kubelet's threshold, with the file as it was kept beside it, and start the kubelet again."""
         signal, _condition = PRESSED[self.what]
         machine = machine_of(world, state["target"])
-        await machine.exec("sh", "-c", PRESS, "press", signal, _ALL_OF_IT, FOLDER)
+        await machine.exec("sh", "-c", PRESS, "press", signal, _NEARLY_ALL, FOLDER)
 
     async def bitten(self, world: World, state: State) -> str:
         """The node says that it is under pressure."""

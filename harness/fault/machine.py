@@ -5,6 +5,8 @@ The machines of a control plane's only node are left alone: nobody could tell wh
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,6 +24,7 @@ SEEN_DEADLINE_S = 60.0
 BOOT_DEADLINE_S = 180.0
 """A node boots, starts its kubelet and its pods in about 20 s where nothing else goes on."""
 _GRACE_S = 10
+_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 
 
 def machine_of(world: World, node: str) -> Machine:
@@ -43,18 +46,37 @@ async def not_ready(world: World, node: str) -> str:
 
 
 async def ready_again(world: World, node: str) -> None:
-    """Return when the machine runs and its node is Ready, which it may have been told to be before it fell silent."""
-    machine = machine_of(world, node)
+    """Return when the machine runs, its kubelet has renewed the Lease since it was booted, and the node is Ready.
 
-    async def runs(progress: Progress) -> bool | None:
-        progress.last = f"it is {await machine.state()}"
-        return progress.last.endswith(" running") or None
+    A node that was not missed is Ready all the time: that alone says nothing of its kubelet.
+    """
+    machine, client = machine_of(world, node), world.cluster.client
 
-    await until(f"the machine of {node} to run", runs, deadline_s=BOOT_DEADLINE_S, interval_s=0.2)
-    await evidence.node_is(
-        world.cluster, node, "Ready", lambda found: "Ready" if evidence.ready_status(found) == "True" else None,
-        deadline_s=BOOT_DEADLINE_S,
-    )  # fmt: skip
+    async def renewed(progress: Progress) -> bool | None:
+        try:
+            state, booted = await machine.state(), moment(await machine.started_at())
+            last = str((await client.get(f"{_LEASES}/{node}"))["spec"]["renewTime"])
+        except ClusterError as exc:
+            progress.last = exc.what
+            return None
+        progress.last = f"the machine is {state} since {booted}, the Lease was renewed at {last}"
+        return (state == "running" and moment(last) > booted) or None
+
+    await until(f"the kubelet of {node} to be back", renewed, deadline_s=BOOT_DEADLINE_S, interval_s=0.3)
+    await evidence.node_is(world.cluster, node, "Ready", well, deadline_s=BOOT_DEADLINE_S)
+
+
+def well(node: evidence.Node) -> str | None:
+    """Evidence that a Node is Ready."""
+    return "Ready" if evidence.ready_status(node) == "True" else None
+
+
+def moment(text: str) -> dt.datetime:
+    """A moment as Kubernetes and Docker write it; Docker's has nine digits of a second. Raises ClusterError."""
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)", text)
+    if found is None:
+        raise ClusterError(f"not a moment: {text!r}")
+    return dt.datetime.fromisoformat(found[1] + (found[2] or "") + found[3].replace("Z", "+00:00"))
 
 
 class OfOneMachine:
