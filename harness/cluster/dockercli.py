@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 API = (1, 41)
 """Docker 20.10: the first that gives a container a control group namespace of its own, which kind asks for."""
-CALL_TIMEOUT_S = 60.0
+CALL_TIMEOUT_S = 120.0
+"""An engine on a machine that is busy answers late: starting a container took more than a minute at a load of 30."""
 _LONGEST = 400
 _GIB = 1 << 30
 

@@ -26,9 +26,9 @@ PRESS = """\
 set -e
 cd "$3"
 [ -e config.yaml.before ] || cp config.yaml config.yaml.before
-grep -q '^evictionHard:' config.yaml || echo 'evictionHard: {}' >> config.yaml
-sed -e '/^evictionHard: {}$/s/ {}//' -e '/^  '"$1"':/d' config.yaml.before > config.yaml.pressed
-sed -i '/^evictionHard:/a\\  '"$1"': "'"$2"'"' config.yaml.pressed
+sed -e '/^evictionHard: {}$/d' -e '/^  '"$1"':/d' config.yaml.before > config.yaml.pressed
+grep -q '^evictionHard:$' config.yaml.pressed || echo 'evictionHard:' >> config.yaml.pressed
+sed -i '/^evictionHard:$/a\\  '"$1"': "'"$2"'"' config.yaml.pressed
 mv config.yaml.pressed config.yaml
 systemctl restart kubelet
 """
