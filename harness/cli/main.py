@@ -13,6 +13,7 @@ from harness.cli.conformance import conformance
 from harness.cli.doctor import doctor
 from harness.cli.faults import faults
 from harness.cli.gate import gate_command
+from harness.cli.image import image
 from harness.cli.rejudge import rejudge_command
 from harness.cli.replay import replay
 from harness.cli.run import run
@@ -34,7 +35,7 @@ def cli() -> None:
 
 for command in (
     run, conformance, rejudge_command, replay, shrink, gate_command, bundle, scoreboard_command, faults, cluster, bench,
-    toolchain, doctor, sweep,
+    image, toolchain, doctor, sweep,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -1,7 +1,7 @@
 """Image archives as files: written as `docker save` writes them, and read as `docker save` and OCI tools write them.
 
-`docker load`, `kind load image-archive`, `ctr images import` and K3s take what is written here. Layout of a Docker
-archive: `manifest.json` [{"Config", "RepoTags", "Layers"}], the configuration as JSON, each layer as a tar. An OCI archive
+`docker load`, `kind load image-archive`, `ctr images import` and K3s take what is written here. A Docker archive has
+`manifest.json` [{"Config", "RepoTags", "Layers"}], the configuration as JSON, and each layer as a tar. An OCI archive
 has `index.json` with the digests of manifests below `blobs/`; newer engines write both into one file.
 """
 
@@ -127,7 +127,8 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
     except FileNotFoundError as exc:
         raise UsageError(f"there is no image archive {path}", hint=_HINT) from exc
     except (tarfile.TarError, EOFError, zlib.error) as exc:
-        raise UsageError(f"{path} is not a whole image archive: {exc or 'it is cut off'}", hint=_HINT) from exc
+        why = str(exc).splitlines()[0] if str(exc) else "it is cut off"
+        raise UsageError(f"{path} is not a whole image archive: {why}", hint=_HINT) from exc
     except IsADirectoryError as exc:
         raise UsageError(f"{path} is a directory, not an image archive", hint=_HINT) from exc
 
@@ -195,9 +196,8 @@ def _oci(path: Path, documents: Mapping[str, Any], digests: Mapping[str, tuple[i
 
     try:
         found = documents[_INDEX]["manifests"]
-        names = tuple(
-            dict.fromkeys(note[key] for one in found for note in [one.get("annotations") or {}] for key in _NAME_NOTES if key in note)
-        )
+        notes = [one.get("annotations") or {} for one in found]
+        names = tuple(dict.fromkeys(note[key] for note in notes for key in _NAME_NOTES if key in note))
         manifests = [documents[blob(one)] for one in found]
         images = [inner for one in manifests for inner in one.get("manifests", [one])]
         if len(images) != 1:
@@ -216,10 +216,8 @@ def _renamed(document: Any, name: str) -> Any:
         return [{**image, "RepoTags": [name]} for image in document]
     tag = name.rpartition(":")[2]
     notes = dict(zip(_NAME_NOTES, (name, tag), strict=True))
-    return {
-        **document,
-        "manifests": [{**one, "annotations": {**(one.get("annotations") or {}), **notes}} for one in document["manifests"]],
-    }
+    manifests = [{**one, "annotations": {**(one.get("annotations") or {}), **notes}} for one in document["manifests"]]
+    return {**document, "manifests": manifests}
 
 
 def _put(archive: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -1,7 +1,7 @@
 """What every image of ours has beneath the operator: certificates, /tmp, and programs that a deployment calls in it.
 
 The programs come from this machine with the shared libraries they need, where they are installed: tini, which stands
-before the operator in the public image and hands signals on; bash, curl and jq, which the chart's liveness script needs.
+before the operator in the public image and hands signals on; bash, curl and jq, which the liveness script needs.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 import shutil
 import ssl
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
 from harness.image.archive import Recipe
-from harness.image.files import Files
+
+if TYPE_CHECKING:
+    from harness.image.files import Files
 
 INIT = "tini"
 SCRIPT_PROGRAMS = ("bash", "curl", "jq")

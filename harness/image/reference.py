@@ -93,7 +93,7 @@ def build(say: Say = store.silent) -> Image:
 
 
 def distributions(roots: tuple[str, ...] = NEEDED) -> set[str]:
-    """The distributions of these names and all that they need here, as they are called in lower case with dashes."""
+    """The distributions of these names and all that they need here, in lower case with dashes."""
     found: set[str] = set()
     left = list(roots)
     while left:
@@ -118,12 +118,16 @@ def load() -> Loaded:
     environment = {"PYTHONPATH": str(_PACKAGE.parent), "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C"}
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _LOADER], capture_output=True, text=True, timeout=_LOAD_S, check=False, env=environment
-        )
-        found = json.loads(done.stdout)
-    except (subprocess.TimeoutExpired, json.JSONDecodeError) as exc:
-        said = done.stderr.strip()[-500:] if isinstance(exc, json.JSONDecodeError) else f"not done after {_LOAD_S:g} s"
-        raise PlatformError(f"the reference operator's modules cannot be loaded: {said}") from exc
+            [sys.executable, "-c", _LOADER], capture_output=True, text=True, timeout=_LOAD_S, check=False,
+            env=environment,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as exc:
+        raise PlatformError(
+            f"the reference operator's modules were not loaded within {_LOAD_S:g} s", hint="is this machine very busy?"
+        ) from exc
+    if done.returncode != 0:
+        raise PlatformError(f"the reference operator's modules cannot be loaded:\n{done.stderr.strip()[-500:]}")
+    found = json.loads(done.stdout)
     modules = frozenset(Path(name).resolve() for name in found["modules"])
     return Loaded(modules, tuple(Path(name).resolve() for name in found["libraries"]))
 
@@ -146,9 +150,10 @@ def _compile(modules: frozenset[Path], files: Files, scratch: Path) -> None:
 
 
 def _links_to(library: Path) -> list[Path]:
-    """The links beside a library that lead to it: a process maps libfoo.so.1.2, and what it asked for is libfoo.so.1."""
+    """The links beside a library that lead to it: libfoo.so.1.2 is mapped, and libfoo.so.1 is what was asked for."""
     stem = library.name.partition(".so")[0]
-    return [path for path in sorted(library.parent.glob(f"{stem}.so*")) if path.is_symlink() and path.resolve() == library]
+    beside = sorted(library.parent.glob(f"{stem}.so*"))
+    return [path for path in beside if path.is_symlink() and path.resolve() == library]
 
 
 def _interpreter(files: Files) -> str:

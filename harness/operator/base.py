@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,20 +15,25 @@ from harness.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-REFERENCE = "reference"
+REFERENCE, IMAGE = "reference", "image:"
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - the contract's default, for scenarios that ask for it
 ADDRESSES = (LOOPBACK, EVERYWHERE)
 """What an operator is given as --rest-address. We ask it on loopback either way."""
 
+SIMULATED_DISCOVERY = "discovery.invalid/provider:simulated"
+"""The image of discovery pods that nobody starts: kwok plays them, and the egress answers for them."""
+
+_IMAGE_NAME = re.compile(r"[a-z0-9][A-Za-z0-9._:/@-]*")
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorSpec:
-    """An operator that can be started as a process.
+    """An operator that can be started: as a process, or as a pod.
 
     `name` is what reports show; `command` comes before `operator inventory …`; `defect` makes the reference operator a
-    saboteur; `sha256` identifies a binary (empty for the reference, which is part of the harness).
+    saboteur; `sha256` identifies a binary (empty for the reference, which is part of the harness). `image`: the name of
+    a container image, or the path of an archive of one; it can only be a pod then, and has no `command`.
     """
 
     name: str
@@ -35,10 +41,11 @@ class OperatorSpec:
     defect: str | None = None
     sha256: str = ""
     env: tuple[tuple[str, str], ...] = ()
+    image: str = ""
 
     def describe(self) -> dict[str, str]:
         """What a summary says about it."""
-        known = {"name": self.name, "sha256": self.sha256, "defect": self.defect or ""}
+        known = {"name": self.name, "sha256": self.sha256, "defect": self.defect or "", "image": self.image}
         return {key: value for key, value in known.items() if value}
 
 
@@ -59,7 +66,7 @@ class OperatorConfig:
     config: str = ""
     by_environment: bool = False
     address: str = LOOPBACK
-    discovery_image: str = "discovery.invalid/provider:simulated"
+    discovery_image: str = SIMULATED_DISCOVERY
 
     def arguments(self) -> list[str]:
         """The flags of contract.md part A; ports are flags always."""
@@ -86,9 +93,10 @@ class OperatorConfig:
 
 
 def parse(text: str, *, defect: str | None = None) -> OperatorSpec:
-    """The operator named by `--operator`: `reference`, or the path of a binary.
+    """The operator named by `--operator`: `reference`, a binary's path, or `image:` and an image's name or archive.
 
-    Raises UsageError when there is no executable file at that path, or when a defect is asked of a binary.
+    Raises UsageError when there is no executable file at that path, when a defect is asked of anything but the
+    reference, or when there is no such archive.
     """
     if text == REFERENCE:
         env = (("PYTHONPATH", str(_PACKAGE_ROOT)), ("PYTHONDONTWRITEBYTECODE", "1"))
@@ -100,11 +108,8 @@ def parse(text: str, *, defect: str | None = None) -> OperatorSpec:
         )
     if defect is not None:
         raise UsageError(f"--defect {defect} goes with --operator reference only", hint="drop --defect")
-    if text.startswith("image:"):
-        raise UsageError(
-            f"--operator {text}: images need a backend with a container runtime",
-            hint="give the path of the operator's binary",
-        )
+    if text.startswith(IMAGE):
+        return _of_image(text.removeprefix(IMAGE))
     path = Path(text).expanduser()
     if not path.is_file():
         raise UsageError(f"--operator {text}: there is no such file", hint="give 'reference' or the path of a binary")
@@ -112,6 +117,23 @@ def parse(text: str, *, defect: str | None = None) -> OperatorSpec:
         raise UsageError(f"--operator {text}: the file is not executable", hint=f"chmod +x {text}")
     path = path.resolve()
     return OperatorSpec(name=path.name, command=(str(path),), sha256=_sha256(path))
+
+
+def is_archive(image: str) -> bool:
+    """Whether what stands after `image:` is the path of an archive, not an image's name."""
+    return image.startswith(("/", "./", "../", "~")) or image.endswith((".tar", ".tar.gz", ".tgz"))
+
+
+def _of_image(image: str) -> OperatorSpec:
+    if is_archive(image):
+        path = Path(image).expanduser()
+        if not path.is_file():
+            raise UsageError(f"--operator {IMAGE}{image}: there is no such file", hint="give a file of `docker save`")
+        path = path.resolve()
+        return OperatorSpec(path.name, (), sha256=_sha256(path), image=str(path))
+    if not _IMAGE_NAME.fullmatch(image):
+        raise UsageError(f"--operator {IMAGE}{image}: that is no image's name", hint="for example image:HOST/NAME:TAG")
+    return OperatorSpec(image, (), image=image)
 
 
 def _sha256(path: Path) -> str:

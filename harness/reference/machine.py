@@ -1,8 +1,8 @@
 """What this machine's processors and memory are, as the discovery API tells it (contract.md part A, "Discovery API").
 
-Counts come from the kernel's own topology (sysfs), names and features from /proc/cpuinfo, the usable memory from psutil.
-Both trees are the host's in a container too, which is what a discovery pod is for. Whatever the kernel does not tell is
-left empty; what cannot be read at all raises MachineError, which the server answers with status 500.
+Counts come from the kernel's own topology (sysfs), names and features from /proc/cpuinfo, usable memory from psutil.
+Both trees are the host's in a container too, which is what a discovery pod is for. Whatever the kernel does not tell
+is left empty; what cannot be read at all raises MachineError, which the server answers with status 500.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def cpu(root: Path = ROOT) -> dict[str, Any]:
 
 
 def memory(root: Path = ROOT) -> dict[str, Any]:
-    """{"total_physical_bytes", "total_usable_bytes", "supported_page_sizes", "modules"}; page sizes are those of huge pages.
+    """{"total_physical_bytes", "total_usable_bytes", "supported_page_sizes", "modules"}; pages are the huge ones.
 
     Where the kernel does not tell which memory is plugged in, the physical amount is the usable one.
     """
@@ -131,7 +131,7 @@ def _cpuinfo(path: Path) -> dict[int, dict[str, str]]:
 
 
 def _physical(root: Path) -> int:
-    """Bytes of the memory blocks that are online; 0 where the kernel does not tell (proc: /sys/devices/system/memory)."""
+    """Bytes of the memory blocks that are online; 0 where the kernel does not tell."""
     place = root / "sys/devices/system/memory"
     size = _text(place / "block_size_bytes")
     blocks = [path for path in _entries(place) if _BLOCK.fullmatch(path.name)]

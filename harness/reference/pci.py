@@ -10,13 +10,13 @@ import gzip
 import re
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.reference.machine import ROOT, MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 DEVICES, CARDS = "sys/bus/pci/devices", "sys/class/drm"
 _NAMES = ("usr/share/hwdata/pci.ids", "usr/share/misc/pci.ids", "usr/share/misc/pci.ids.gz")
@@ -45,7 +45,7 @@ class Names:
 
 
 def devices(root: Path = ROOT, names: Names | None = None) -> list[dict[str, Any]]:
-    """All PCI devices by address, each as the contract's `pci` object. None where there is no PCI bus: an empty list."""
+    """All PCI devices by address, each as the contract's `pci` object; none where there is no PCI bus."""
     known = names_of(root) if names is None else names
     place = root / DEVICES
     try:

@@ -1,7 +1,7 @@
 """`tools psutil`: the discovery API of the machine it runs on, over HTTP (`serve`), or one part of it printed (`list`).
 
-The interface is contract.md part A's: GET `/cpu`, `/gpu`, `/memory`, `/pci`, and `/` for all of it; a part that cannot be
-read is a 500 with the reason as text, in `/` an entry of `errors`.
+The interface is contract.md part A's: GET `/cpu`, `/gpu`, `/memory`, `/pci`, and `/` for all of it; a part that
+cannot be read is a 500 with the reason as text, in `/` an entry of `errors`.
 """
 
 from __future__ import annotations
