@@ -104,7 +104,7 @@ async def reached(made: KindCluster) -> RemoteCluster:
         KIND, made.client, made.reached, made.run_dir, made.ports, ground,
         datastore_source=f"etcd of kind, {len(made.servers)} member{'s' if len(made.servers) > 1 else ''}",
         registry_address=await made.gateway(), more_versions=made.versions(), machines=made.nodes,
-        export=made.export_logs,
+        export=made.export_logs, load=made.load,
     )  # fmt: skip
 
 

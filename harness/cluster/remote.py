@@ -53,8 +53,9 @@ class RemoteCluster:
 
     `client`: the harness's own, entered and left by whoever made it; `reached`: how the operator reaches the API
     server; `registry_address`: where the registry listens, an address that the operator can reach; `machines`: what is
-    under the nodes, where it can be reached; `export`: writes the nodes' logs into a directory; `undo`: what whoever
-    made it has to undo at its end, the run directory last.
+    under the nodes, where it can be reached; `export`: writes the nodes' logs into a directory; `load`: puts an image
+    archive into every node, None where they can only pull; `undo`: what whoever made it has to undo at its end, the run
+    directory last.
     """
 
     backend: str
@@ -69,6 +70,7 @@ class RemoteCluster:
     more_versions: Mapping[str, str] = field(default_factory=dict)
     machines: Mapping[str, Machine] = field(default_factory=dict)
     export: Callable[[Path], Awaitable[None]] | None = None
+    load: Callable[[Path], Awaitable[None]] | None = None
     registry_url: str = ""
     env: dict[str, str] = field(default_factory=dict)
     proxied: bool = False

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
+    from harness.cluster.base import Machine
     from harness.cluster.client import KubeClient, Tunnel
     from harness.operator.base import OperatorSpec
     from harness.operator.manifests import Deployed
@@ -55,11 +56,9 @@ class Host(Protocol):
         """The harness's own access."""
         ...
 
-    async def signal_container(self, node: str, container: str, number: int) -> bool:
-        """Send a signal to the first process of a container; False where that cannot be done from outside.
-
-        `container`: its id as Kubernetes writes it ("containerd://…"). Raises ClusterError when the node refuses.
-        """
+    @property
+    def machines(self) -> Mapping[str, Machine]:
+        """Node -> the machine under it, as far as they can be reached from outside."""
         ...
 
 
@@ -184,7 +183,7 @@ class OperatorPod:
         self._ended_by[life.id] = HARNESS
         if not again:
             await self._scale(0)
-        if not again or not await self.host.signal_container(life.node, life.id, signal.SIGKILL):
+        if not again or not await self._signal(life, signal.SIGKILL):
             await self._client.delete(f"{PODS}/{life.pod}", grace_s=0)
         await self._end_of(life)
 
@@ -194,7 +193,7 @@ class OperatorPod:
         self._ended_by[life.id] = HARNESS
         if not again:
             await self._scale(0)  # and that sends SIGTERM: a Deployment has no other way to end
-        elif not await self.host.signal_container(life.node, life.id, signal.SIGINT):
+        elif not await self._signal(life, signal.SIGINT):
             await self._inside(life, "kill -INT 1")
         return await self._ended(life)
 
@@ -264,6 +263,18 @@ class OperatorPod:
             raise ClusterError("no container of the operator runs")
         async with self._client.tunnel(POD_NAMESPACE, life.pod, port) as tunnel:
             yield tunnel
+
+    async def _signal(self, life: Life, number: signal.Signals) -> bool:
+        """Send a signal to the container's first process from its node; False where nobody can reach the node.
+
+        SIGKILL has no other way: the kernel keeps it from a first process when it comes from within its container.
+        """
+        machine = self.host.machines.get(life.node)
+        if machine is None:
+            return False
+        identity = life.id.rpartition("/")[2]
+        await machine.exec("ctr", "--namespace", "k8s.io", "task", "kill", "--signal", number.name, identity)
+        return True
 
     async def _inside(self, life: Life, command: str) -> None:
         try:
