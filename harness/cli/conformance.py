@@ -117,9 +117,9 @@ def conformance(
     target = bundle if bundle is not None else directory / BUNDLE
     own = datastores.parse_many(",".join(OWN_DATASTORES)) if choice else ()
     tools = bring_for(specs, kubernetes, stores or own)
-    if spec.sha256 and tools.paths:
+    if spec.sha256:
         console.print(f"looking at the operator {spec.name} (sha256 {spec.sha256[:12]}…)")
-        preflight(spec, tools)
+    preflight(spec, tools, specs, console.print)
     arguments = pytest_arguments(
         suite, operator, number, directory, kubernetes, workers=workers, parts=CONFORMANCE, expression=expression,
         marks="promise", defect=defect,

@@ -150,9 +150,9 @@ def run(
     directory = make_out(out)
     (directory / LOG_FILE).touch()
     tools = bring_for(specs, kubernetes, stores)
-    if spec.sha256 and tools.paths:
+    if spec.sha256:
         console.print(f"looking at the operator {spec.name} (sha256 {spec.sha256[:12]}…)")
-        preflight(spec, tools)
+    preflight(spec, tools, specs, console.print)
     arguments = pytest_arguments(
         suite, operator, number, directory, kubernetes, workers=workers, tests=tests, expression=expression,
         marks=marks, defect=defect,

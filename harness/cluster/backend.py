@@ -188,8 +188,9 @@ def operator_place(backend: Backend, asked: str) -> str:
 
 def effective(backend: Backend, operator_in: str) -> frozenset[str]:
     """The backend's capabilities with the operator in that place (`operator_place`)."""
-    other = capability.OPERATOR_PROCESS if operator_in == POD else capability.OPERATOR_POD
-    return backend.capabilities() - {other}
+    # The file of a pod is a ConfigMap's, which nobody here changes.
+    lost = {capability.OPERATOR_PROCESS, capability.CONFIG_FILE} if operator_in == POD else {capability.OPERATOR_POD}
+    return backend.capabilities() - lost
 
 
 def usual_datastore(backend: Backend, possible: Iterable[str]) -> str:

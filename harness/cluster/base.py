@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from harness.cluster.apirules import ApiRule
@@ -172,6 +172,11 @@ class Cluster(Protocol):
     @property
     def datastore(self) -> Datastore:
         """The datastore behind them."""
+        ...
+
+    @property
+    def load(self) -> Callable[[Path], Awaitable[None]] | None:
+        """Puts an image archive into every node; None where there is no node of ours that could take one."""
         ...
 
     @property

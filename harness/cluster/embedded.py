@@ -257,6 +257,11 @@ class EmbeddedCluster:
         return self.servers[0].api
 
     @property
+    def load(self) -> None:
+        """None: nothing is run on simulated nodes."""
+        return None
+
+    @property
     def machines(self) -> Mapping[str, Machine]:
         """None: simulated nodes are on no machines."""
         return {}

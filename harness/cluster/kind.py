@@ -30,7 +30,7 @@ THERE = frozenset({
     capability.SERVERS, capability.RIGHTS, capability.POLICIES, capability.NAMESPACES, capability.CLUSTER_OBJECTS,
     capability.OPERATOR, capability.NODE_MARKING, capability.NODE_DRAIN, capability.NODE_REJOIN,
     capability.NODE_DELETE, capability.KUBELET, capability.CONTAINERS, capability.REGISTRY,
-    capability.OPERATOR_PROCESS, capability.CONFIG_FILE,
+    capability.OPERATOR_PROCESS, capability.OPERATOR_POD, capability.CONFIG_FILE,
 })  # fmt: skip
 """What it has: everything is ours to harm but the processes within the nodes, which belong to their kubelets."""
 

@@ -8,7 +8,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from harness.errors import UsageError
 
@@ -90,6 +90,73 @@ class OperatorConfig:
             "discovery-image": self.discovery_image,
         }
         return {**settings, "config": self.config} if self.config else settings
+
+
+class Operator(Protocol):
+    """An operator under test, wherever it runs: what runs and faults may ask of it.
+
+    What a `pid` is depends on where it runs: another number is another process, and 0 is none.
+    """
+
+    @property
+    def supervised(self) -> bool:
+        """Whether an exit is followed by a start."""
+        ...
+
+    @property
+    def log_dir(self) -> Path:
+        """Where `operator.stderr.log` is, and perhaps `operator.stdout.log`."""
+        ...
+
+    @property
+    def rest_port(self) -> int:
+        """Its REST port, on loopback."""
+        ...
+
+    @property
+    def grpc_port(self) -> int:
+        """Its gRPC port, on loopback."""
+        ...
+
+    @property
+    def running(self) -> bool:
+        """Whether its process exists now."""
+        ...
+
+    @property
+    def pid(self) -> int:
+        """The process that runs now; 0 when there is none."""
+        ...
+
+    @property
+    def rest_url(self) -> str:
+        """The base URL of its REST API."""
+        ...
+
+    @property
+    def grpc_target(self) -> str:
+        """The address of its gRPC API."""
+        ...
+
+    async def start(self) -> None:
+        """Start it; raises OperatorError when that is impossible."""
+        ...
+
+    async def kill(self, *, again: bool = True) -> None:
+        """SIGKILL, noted as the harness's doing; a supervisor starts it again, unless not `again`."""
+        ...
+
+    async def interrupt(self, *, again: bool = True) -> int:
+        """SIGINT, then SIGKILL when it has not ended; the exit code."""
+        ...
+
+    async def terminate(self) -> int:
+        """SIGTERM as a kubelet does, then SIGKILL when it has not ended; the exit code."""
+        ...
+
+    async def stop(self) -> None:
+        """End it for good."""
+        ...
 
 
 def parse(text: str, *, defect: str | None = None) -> OperatorSpec:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from harness.cluster.base import POD_NAMESPACE
-from harness.errors import ApiError, ClusterError, OperatorError, WaitTimeoutError
+from harness.errors import ApiError, ApiUnavailableError, ClusterError, OperatorError, WaitTimeoutError
 from harness.operator import manifests, podlife
 from harness.operator.forward import LOOPBACK, Forward, Sight
 from harness.operator.manifests import CONTAINER, GRPC_PORT, NAME, PODS, REST_PORT, SELECTOR
@@ -40,6 +40,9 @@ _GRACE_S = 5
 """What is asked to end is given as long as a process of ours."""
 
 _IDLE_S, _RETRY_S = 120.0, 0.1
+_SIGN_S = 2.0
+"""How long the API server may take to show that it lives before the way through it counts as shut."""
+
 _LAST_WORDS_S = 3.0
 """How long the end of a container waits for what it said last, and for the event that tells who ended it."""
 
@@ -67,7 +70,7 @@ class OperatorPod:
     """One operator, across its containers and pods.
 
     `note` is called with event=, pid=, cause=, code=, detail= as that of a process, and with at=, the moment in
-    monotonic seconds, of what is noted later than it was seen. `gap`: with (phase, why) when the way to it is shut.
+    monotonic seconds, of what is noted later than it was seen. `gap`: as of `Sight`, when the way to it is shut.
     """
 
     spec: OperatorSpec
@@ -77,7 +80,7 @@ class OperatorPod:
     grpc_port: int
     log_dir: Path
     note: Callable[..., Any]
-    gap: Callable[[str, str], None]
+    gap: Callable[[str, str, float], None]
     lives: Lives = field(default_factory=Lives)
     supervised: bool = True
     sight: Sight = field(init=False)
@@ -239,9 +242,8 @@ class OperatorPod:
             await self._apply(path, body)
         ports = ((self.rest_port, REST_PORT), (self.grpc_port, GRPC_PORT))
         self._forwards = tuple(Forward(local, port, self._dial, self.sight) for local, port in ports)
-        for forward in self._forwards:
-            await forward.open()
         self._spawn(self._watch_pods())
+        self._spawn(self._watch_way())
         if self.deployed.liveness:
             self._spawn(self._watch_probes())
 
@@ -358,12 +360,36 @@ class OperatorPod:
                     self._tell(self.lives.look(pod, container=CONTAINER))
                 version = str(body["metadata"]["resourceVersion"])
                 path = f"{PODS}?labelSelector={quote(SELECTOR)}"
+                await self._listen()
                 async for event in self._client.watch(path, resource_version=version, idle_s=_IDLE_S):
                     if event.type != "BOOKMARK":
                         gone = event.type == "DELETED"
                         self._tell(self.lives.look(event.object, container=CONTAINER, gone=gone))
+                        await self._listen()
             except ClusterError:
                 await interval(_RETRY_S)
+
+    async def _listen(self) -> None:
+        """Connections are taken while there is a container that can take them."""
+        for forward in self._forwards:
+            if self.lives.current is None:
+                forward.shut()
+            else:
+                await forward.open()
+        self._changed.set()
+
+    async def _watch_way(self) -> None:
+        """Ask the API server for a sign of life, for ever: an API server that hangs refuses nothing."""
+        while True:
+            try:
+                await self._client.get("/livez", timeout_s=_SIGN_S)
+            except ApiUnavailableError as exc:
+                self.sight.lost(exc.what)
+            except ApiError:
+                self.sight.back()
+            else:
+                self.sight.back()
+            await interval(_SIGN_S / 2)
 
     def _tell(self, changes: list[Change]) -> None:
         for change in changes:
@@ -377,7 +403,6 @@ class OperatorPod:
                 self._spawn(self._follow_log(log))
             else:
                 self._spawn(self._tell_end(life, time.monotonic()))
-        self._changed.set()
 
     async def _follow_log(self, log: PodLog) -> None:
         await log.follow()

@@ -34,24 +34,27 @@ _RESET = struct.pack("ii", 1, 0)
 class Sight:
     """When the way to the operator was shut by something else than the operator.
 
-    `note` is told of each begin and end: (phase, why), with phase "begin" or "end".
+    `note` is told of each begin and end: (phase, why, since), with phase "begin" or "end", and the monotonic second
+    until which the way was surely open, or shut. Our ignorance begins with the last sign that it was open.
     """
 
-    note: Callable[[str, str], None]
+    note: Callable[[str, str, float], None]
     since: float | None = None
     last_end: float = float("-inf")
+    last_open: float = field(default_factory=time.monotonic)
 
     def lost(self, why: str) -> None:
         """The way is shut."""
         if self.since is None:
-            self.since = time.monotonic()
-            self.note("begin", why)
+            self.since = self.last_open
+            self.note("begin", why, self.since)
 
     def back(self) -> None:
         """The way is open: a connection came through, or was refused at its other end."""
+        self.last_open = time.monotonic()
         if self.since is not None:
-            self.since, self.last_end = None, time.monotonic()
-            self.note("end", "connections come through again")
+            self.since, self.last_end = None, self.last_open
+            self.note("end", "connections come through again", self.last_open)
 
     def blind(self, t0: float) -> bool:
         """Whether something asked at `t0` (monotonic seconds), and answered by now, may have met a shut way."""
@@ -71,17 +74,23 @@ class Forward:
     _connections: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def open(self) -> None:
-        """Listen; raises PlatformError when the local port is taken."""
+        """Listen, if it does not; raises PlatformError when the local port is taken."""
+        if self._server is not None:
+            return
         try:
             self._server = await asyncio.start_server(self._accept, LOOPBACK, self.local_port)
         except OSError as exc:
             raise PlatformError(f"cannot listen on {LOOPBACK}:{self.local_port}: {exc.strerror}") from exc
 
-    async def close(self) -> None:
-        """Stop listening and end every connection."""
+    def shut(self) -> None:
+        """Stop listening: from now on connections are refused, as they are where no process listens."""
         if self._server is not None:
             self._server.close()
             self._server = None
+
+    async def close(self) -> None:
+        """Stop listening and end every connection."""
+        self.shut()
         for task in list(self._connections):
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)

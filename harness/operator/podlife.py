@@ -65,7 +65,6 @@ class Lives:
     def look(self, pod: Mapping[str, Any], *, container: str, gone: bool = False) -> list[Change]:
         """What a pod's status tells that was not known; `gone`: it has been deleted, and this is its last state."""
         name = str(pod["metadata"]["name"])
-        new = name not in self.pods
         self.pods[name] = pod
         status = _status_of(pod, container)
         node = str(pod.get("spec", {}).get("nodeName", ""))
@@ -78,9 +77,9 @@ class Lives:
             if not identity:
                 continue
             if identity not in self.seen:
+                first = all(life.pod != name for life in self.seen.values())
                 self.seen[identity] = Life(len(self.seen) + 1, identity, name, node)
-                changes.append(Change("started", self.seen[identity], new))
-                new = False
+                changes.append(Change("started", self.seen[identity], first))
             if ended is not None and not self.seen[identity].ended:
                 changes.append(self._ends(identity, ended, taken_away=taken_away))
         if gone:

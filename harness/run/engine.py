@@ -26,7 +26,7 @@ from harness.fault.journal import Journal
 from harness.fault.schedule import injected, unfold
 from harness.history import reader
 from harness.history.writer import HistoryWriter
-from harness.operator.supervisor import UNCHANGED, Supervision
+from harness.operator.supervisor import FULL_SCALE, UNCHANGED, Supervision
 from harness.run import footprint
 from harness.run.nemesis import Nemesis
 from harness.run.plan import Plan
@@ -88,6 +88,14 @@ class Setup:
     def operator_in(self) -> str:
         """Where the operator runs, one of `backend.PLACES`; raises UsageError where it cannot run as asked."""
         return backend.operator_place(backend.make(self.backend), self.backend.operator_in)
+
+    @property
+    def asked_supervision(self) -> Supervision:
+        """What is asked for: in a pod the operator has a kubelet for its supervisor, which waits as long as it does."""
+        asked = self.supervision
+        if self.operator_in != backend.POD:
+            return asked
+        return replace(asked, supervised=True, scale=FULL_SCALE if asked.scale is None else asked.scale)
 
     def not_applicable(self, scenario: Scenario) -> str:
         """Why a scenario cannot be run on the backend at all; empty where it can."""
@@ -174,7 +182,7 @@ def carry_out(plan: Plan, setup: Setup) -> RunResult:
 
 def planned(scenario: Scenario, setup: Setup) -> Plan:
     """What is to be done: the scenario as it is deployed and named, the seed, and where; raises UsageError."""
-    scenario = scenario.deployed(setup.supervision)
+    scenario = scenario.deployed(setup.asked_supervision)
     spec = setup.spec(scenario)
     scenario, named = renamed(scenario, setup.names)
     return Plan(

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 from harness import seed as seeds
 from harness.check.contract import PROMISES
 from harness.cluster import access, backend, cephtools, nodes, storage
+from harness.cluster.backend import POD
 from harness.cluster.hardware import registry
 from harness.cluster.shape import Shape
 from harness.fault import catalog
 from harness.fault.schedule import injected
+from harness.operator.container import OperatorPod
+from harness.operator.process import OperatorProcess
 from harness.operator.supervisor import TIMEOUT_S, longest_until_probed_s
 from harness.run import configured, deployed, discovered, footprint, machines, said, stall, usage
 from harness.run.observe import OF_CEPH, OF_STORAGE, WATCHED, LiveTruth, watch
@@ -36,7 +39,6 @@ if TYPE_CHECKING:
     from harness.cluster.base import Cluster
     from harness.history.writer import HistoryWriter
     from harness.operator.liveness import Liveness
-    from harness.operator.process import OperatorProcess
     from harness.run.engine import Setup
     from harness.scenario import Scenario
 
@@ -53,7 +55,7 @@ class Stage:
     history: HistoryWriter
     cluster: Cluster
     live: LiveTruth
-    operator: OperatorProcess
+    operator: OperatorProcess | OperatorPod
     polling: Polling
     steady: Steady
     world: RunWorld
@@ -154,7 +156,8 @@ class Stage:
         await self.operator.start()
         if self.world.config is not None:
             self.spawn(said.follow(self.operator.log_dir, self.history))
-        self.tasks += usage.followers(self.operator, self.history, self.scenario.promises)
+        if isinstance(self.operator, OperatorProcess):
+            self.tasks += usage.followers(self.operator, self.history, self.scenario.promises)
         for poller in (self.polling.rest, self.polling.query, self.polling.stream, self.polling.health):
             self.spawn(poller())
         if self.liveness is not None:
@@ -200,8 +203,15 @@ async def staged(
         await _furnish(cluster, live, scenario)
         config = configured.provide(scenario.config, cluster.directory, live)
         given = configured.argument(scenario.config, config)
-        operator = deployed.operator(scenario, setup.operator, cluster, history, logs, given=given)
+        place = setup.operator_in
+        phase("loading the operator's image" if place == POD else "starting the operator")
+        name = await deployed.loaded(setup.operator, cluster, place)
+        operator = deployed.operator(
+            scenario, setup.operator, cluster, history, logs, given=given, place=place, name=name
+        )  # fmt: skip
         polling = Polling(history, operator.rest_url, operator.grpc_target)
+        if isinstance(operator, OperatorPod):
+            polling.blind = operator.sight.blind
         rng = seeds.stream(setup.seed, scenario.id, "nemesis")
         world = RunWorld(
             cluster, RunControl(operator), rng, dict(scenario.nodes), live, config=config, models=scenario.models
