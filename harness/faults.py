@@ -30,6 +30,7 @@ from harness.fault.member import (
 from harness.fault.memory import MemoryLimited
 from harness.fault.node import AllocatableChanged, NodeCordoned, NodeDeleted, NodeReplaced, NodeSilent, NodesJoin
 from harness.fault.nodepods import NodeDrained, NodeTainted
+from harness.fault.noderejoin import NodeRejoins
 from harness.fault.nodeset import NodeEmptyStatus, NodeNeverReady, NodeRenamed, NodesDeleted
 from harness.fault.nodestate import ClockAhead, ExtendedResourceRemoved, NodeFlaps, NodeNotReady
 from harness.fault.operator import DeletionMissed, OperatorKilled, RegistryEarly
@@ -118,6 +119,7 @@ __all__ = [
     "NodeFlaps",
     "NodeNeverReady",
     "NodeNotReady",
+    "NodeRejoins",
     "NodeRenamed",
     "NodeReplaced",
     "NodeSilent",

@@ -222,7 +222,7 @@ class Scenario:
             capability.SIMULATED_NODES: not self.machines or (self.traffic is not None and self.traffic.whole),
             capability.SERVERS: self.servers > 1,
             capability.DATASTORE_FAULTS: bool(self.quota_mib),
-            capability.API_PROXY: self.behind_proxy,
+            capability.API_PROXY: self.proxied,
             capability.CONFIG_FILE: self.config is not None and not self.config.inline,
             capability.CLUSTER_OBJECTS: self.storage is not None,
             capability.CEPH_TOOLS: self.storage is not None and bool(self.storage.ceph),

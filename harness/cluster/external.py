@@ -54,12 +54,13 @@ NEEDED_TO_ACT: tuple[tuple[str, str, str], ...] = (
     ("create", "", "namespaces"), ("delete", "", "namespaces"), ("create", "", "serviceaccounts"),
     ("create", "", "serviceaccounts/token"), ("create", "", "pods"), ("delete", "", "pods"),
     ("create", "", "pods/binding"), ("get", "", "pods/proxy"), ("patch", "", "nodes"),
-    ("create", "rbac.authorization.k8s.io", "clusterroles"),
+    ("create", "rbac.authorization.k8s.io", "clusterroles"), ("get", "rbac.authorization.k8s.io", "clusterroles"),
     ("create", "rbac.authorization.k8s.io", "clusterrolebindings"),
     ("create", "coordination.k8s.io", "leases"), ("create", "authorization.k8s.io", "subjectaccessreviews"),
 )  # fmt: skip
 """The same for acting on it. Whoever gives a role must have what it gives: the API server says so itself."""
 
+ROLES = ("clusterrolebindings", "clusterroles")
 _FORBIDDEN, _UNAUTHORIZED, _NOT_FOUND = 403, 401, 404
 _NODES, _NAMESPACES = "/api/v1/nodes", "/api/v1/namespaces"
 
@@ -147,13 +148,14 @@ async def _start(chosen: ExternalBackend, parent: Path | None) -> RemoteCluster:
         client = reached.client(judge)
         await undo.enter_async_context(client)
         nodes, namespaces = await look(client, reached)
-        found = guard.signs(await addresses(reached.host), nodes, namespaces)
+        await require_rights(client, (*NEEDED, *NEEDED_TO_ACT))
+        roles = [found for kind in ROLES if (found := await role(client, kind)) is not None]
+        found = guard.signs(await addresses(reached.host), nodes, namespaces, roles)
         guard.refuse(found, chosen.allowed, chosen.context)
         ground = Ground(
             simulated=False, nodes=guard.usable(nodes, chosen.allowed), image=chosen.pause_image,
             discovery_image=chosen.discovery_image,
         )  # fmt: skip
-        await require_rights(client, (*NEEDED, *NEEDED_TO_ACT))
         lease = HeldLease(client, holder(run_dir.mark))
         await lease.acquire()
         undo.push_async_callback(lease.release)
@@ -234,6 +236,17 @@ async def require_rights(client: KubeClient, wanted: tuple[tuple[str, str, str],
         )
 
 
+async def role(client: KubeClient, kind: str) -> dict[str, Any] | None:
+    """The object of that kind under the name of the operator's role; None when there is none."""
+    try:
+        found: dict[str, Any] = await client.get(f"{access.RBAC_API}/{kind}/{access.OPERATOR_USER}")
+    except ApiError as exc:
+        if exc.status != _NOT_FOUND:
+            raise
+        return None
+    return found
+
+
 def labelled_before(nodes: list[dict[str, Any]]) -> dict[str, frozenset[str]]:
     """Node -> the labels of operators that it has already, which are somebody else's."""
     return {node["metadata"]["name"]: frozenset(guard.managed_labels(node)) for node in nodes}
@@ -244,11 +257,13 @@ async def remove_ours(client: KubeClient, before: Mapping[str, frozenset[str]]) 
 
     Returns when the namespaces are gone; raises WaitTimeoutError when they do not go.
     """
-    for kind in ("clusterrolebindings", "clusterroles"):
-        await client.delete(f"{access.RBAC_API}/{kind}/{access.OPERATOR_USER}")
-    for name in OURS:
-        with contextlib.suppress(ApiError):  # being deleted already
-            await client.delete(f"{_NAMESPACES}/{name}")
+    for kind in ROLES:
+        if (found := await role(client, kind)) is not None and guard.left(found):
+            await client.delete(f"{access.RBAC_API}/{kind}/{access.OPERATOR_USER}")
+    for item in (await client.get(_NAMESPACES))["items"]:
+        if item["metadata"]["name"] in OURS and guard.left(item):
+            with contextlib.suppress(ApiError):  # being deleted already
+                await client.delete(f"{_NAMESPACES}/{item['metadata']['name']}")
 
     async def gone(progress: Progress) -> bool | None:
         there = {item["metadata"]["name"] for item in (await client.get(_NAMESPACES))["items"]} & set(OURS)

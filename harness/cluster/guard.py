@@ -40,10 +40,13 @@ class Sign:
     word: str = ""
 
 
-def signs(addresses: Iterable[str], nodes: Sequence[Node], namespaces: Sequence[Node]) -> tuple[Sign, ...]:
+def signs(
+    addresses: Iterable[str], nodes: Sequence[Node], namespaces: Sequence[Node], roles: Sequence[Node] = ()
+) -> tuple[Sign, ...]:
     """All that speaks for a cluster that somebody lives on.
 
-    `addresses`: what the API server's name stands for; nodes and namespaces as the API server tells them.
+    `addresses`: what the API server's name stands for; nodes, namespaces and whatever has the name of the operator's
+    role, as the API server tells them.
     """
     found: list[Sign] = []
     outside = [text for text in addresses if _outside(text)]
@@ -59,6 +62,8 @@ def signs(addresses: Iterable[str], nodes: Sequence[Node], namespaces: Sequence[
         found.append(Sign(f"an inventory operator has labelled its nodes ({', '.join(labelled[:3])})", AKASH))
     theirs = [item["metadata"]["name"] for item in namespaces if item["metadata"]["name"] in OURS and not left(item)]
     found += [Sign(f"it has a namespace {name}, which is not the harness's") for name in sorted(theirs)]
+    if any(not left(item) for item in roles):
+        found.append(Sign("it has a role or a binding operator-inventory, which is not the harness's"))
     return tuple(found)
 
 

@@ -20,6 +20,7 @@ import yaml
 
 from harness.cluster import access, capability, registryserver
 from harness.cluster.control import ControlSocket
+from harness.cluster.guard import MARK
 from harness.cluster.nodes import is_ready
 from harness.cluster.pki import write_private
 from harness.errors import ClusterError
@@ -87,7 +88,7 @@ class RemoteCluster:
             rundir.ENV_MARK: self.run_dir.mark,
         }
         self.kubernetes = str((await self.client.get("/version")).get("gitVersion", ""))
-        await access.apply(self.client)
+        await access.apply(self.client, {MARK: self.run_dir.mark})
         await access.account(self.client)
         await self._identify()
         port = self.ports.take()

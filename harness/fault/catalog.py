@@ -44,6 +44,7 @@ from harness.fault.member import (
 from harness.fault.memory import MemoryLimited
 from harness.fault.node import AllocatableChanged, NodeCordoned, NodeDeleted, NodeReplaced, NodeSilent, NodesJoin
 from harness.fault.nodepods import EFFECTS, NodeDrained, NodeTainted
+from harness.fault.noderejoin import NodeRejoins
 from harness.fault.nodeset import NodeEmptyStatus, NodeNeverReady, NodeRenamed, NodesDeleted
 from harness.fault.nodestate import FLAPPING, ClockAhead, ExtendedResourceRemoved, NodeFlaps, NodeNotReady
 from harness.fault.operator import DeletionMissed, OperatorKilled, RegistryEarly
@@ -89,7 +90,7 @@ KINDS: Mapping[str, type[Any]] = {
     for kind in (
         ApiServerKilled, ApiServerHung, CertificateReplaced, NodeSilent, NodeCordoned, NodeDeleted, NodeReplaced,
         NodeNotReady, NodeFlaps, NodeTainted, NodeDrained, NodesDeleted, NodeNeverReady, NodeEmptyStatus, NodeRenamed,
-        AllocatableChanged, ExtendedResourceRemoved, ClockAhead,
+        AllocatableChanged, ExtendedResourceRemoved, ClockAhead, NodeRejoins,
         NodesJoin, OperatorKilled, DeletionMissed, PortTaken, RegistryEarly, DiscoveryPodDeleted, DiscoveryBroken,
         DiscoveryPodEnds, DiscoveryPodPending, DiscoveryPodRejected, DiscoveryUnsettled, SecondOperator, ForeignPod,
         LeftoverPods, RegistryChanged, RegistryBroken, RegistryFlaps,

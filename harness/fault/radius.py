@@ -48,6 +48,7 @@ RADII: Mapping[str, tuple[str, ...]] = {
             "node-tainted", "node-drained", "allocatable-changed", "extended-resource-removed", "clock-ahead",
             "machine-paused", "machine-killed", "machine-stopped", "machine-restarted", "kubelet-stopped",
             "runtime-stopped", "node-pressed", "node-cut-off",
+            "node-rejoins",
         ),
         (ONE_NODE,),
     ),

@@ -30,7 +30,7 @@ _SELECTOR = ",".join(f"{key}={value}" for key, value in LABELS.items())
 async def follow(cluster: Cluster, live: LiveTruth, known: dict[str, Any]) -> None:
     """Record for ever what discovery answers on each node, once for each discovery pod and whenever it is another.
 
-    `known` is kept: node -> what it answered last, also where its discovery pod does not answer: the machine is the same.
+    `known` is kept: node -> what it answered last. It stays where a pod does not answer: the machine is the same.
     """
     read: dict[str, str] = {}
     while True:
