@@ -212,13 +212,19 @@ class Scenario:
             )
         if self.machines and self.names:
             raise UsageError(f"scenario {self.id}: real nodes have names of their own", hint="machines=0 or names=()")
+        acts = self.traffic is not None or self.volumes is not None or self.config is not None or bool(self.faults)
+        if capability.RUNNING_OPERATOR in self.needs and (acts or not self.machines):
+            raise UsageError(
+                f"scenario {self.id}: an operator that runs already is only looked at, on real nodes",
+                hint="machines=1, traffic=None, no faults and no configuration",
+            )
 
     @property
     def needed(self) -> tuple[str, ...]:
         """All that it needs of a backend: words of `cluster.capability`, sorted."""
         words = {*self.needs, *(word for fault in injected(*self.faults) for word in faults_need.needs(fault))}
         wanted = {
-            capability.OPERATOR: True,
+            capability.OPERATOR: capability.RUNNING_OPERATOR not in self.needs,
             capability.SIMULATED_NODES: not self.machines or (self.traffic is not None and self.traffic.whole),
             capability.SERVERS: self.servers > 1,
             capability.DATASTORE_FAULTS: bool(self.quota_mib),

@@ -32,7 +32,7 @@ from harness.operator.base import REFERENCE
 from harness.operator.supervisor import Supervision
 from harness.run import conformance as tables
 from harness.run import conformance_bundle, sealed
-from harness.run.choose import choose
+from harness.run.choose import choose, placed
 from harness.run.preflight import preflight
 from harness.run.suite import CONFORMANCE, OWN_DATASTORES, clauses_of, suite_tests
 from harness.toolchain import DEFAULT_KUBERNETES
@@ -107,7 +107,7 @@ def conformance(
     spec = choose(operator, defect)
     number = seeds.check(seed) if seed is not None else seeds.fresh()
     stores = datastores.parse_many(datastore) if datastore else ()
-    specs = asked(of_backends)
+    specs = placed(asked(of_backends), spec)
     choice = not specs or all(capability.DATASTORES in backends.make(one).capabilities() for one in specs)
     suite = suite_root()
     clauses = clauses_of(test for test in suite_tests(suite) if test.conformance)

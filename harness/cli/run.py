@@ -27,7 +27,7 @@ from harness.names.naming import USUAL, WORDS, parse
 from harness.operator.base import REFERENCE
 from harness.operator.supervisor import DEFAULT_SCALE, Supervision
 from harness.process.shim import command
-from harness.run.choose import choose
+from harness.run.choose import choose, placed
 from harness.run.preflight import preflight
 from harness.toolchain import DEFAULT_KUBERNETES
 
@@ -143,7 +143,7 @@ def run(
     naming = parse(names)
     stores = datastores.parse_many(datastore) if datastore else ()
     supervision = Supervision(supervised, liveness, backoff_scale)
-    specs = asked(of_backends)
+    specs = placed(asked(of_backends), spec)
     suite = suite_root()
     tests = [str(suite / "scenarios")] if not files else _tests(files)
     console = Console()

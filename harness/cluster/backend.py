@@ -35,9 +35,12 @@ MODULES: Mapping[str, str] = {
 BY_ITSELF = (EMBEDDED, KIND, K3S)
 """Those that make their clusters themselves: what `all` stands for."""
 
-PROCESS, POD = "process", "pod"
+PROCESS, POD, ELSEWHERE = "process", "pod", "elsewhere"
 PLACES = (PROCESS, POD)
-"""Where an operator can run: as a process of this machine, or as a pod of the cluster."""
+"""Where an operator of ours can run: as a process of this machine, or as a pod of the cluster.
+
+`ELSEWHERE` is where one is that runs already (`--operator at:…`); nobody asks for it by name.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,8 @@ class BackendSpec:
         if self == USUAL:
             return []
         given = [f"--{name}={value}" if _metavar(name) else f"--{name}" for name, value in self.settings.items()]
-        return [f"--backend={self.name}", *given, *([f"--operator-in={self.operator_in}"] if self.operator_in else [])]
+        place = [f"--operator-in={self.operator_in}"] if self.operator_in in PLACES else []
+        return [f"--backend={self.name}", *given, *place]
 
 
 USUAL = BackendSpec()
@@ -166,19 +170,31 @@ def parse_many(text: str, given: Mapping[str, str] | None = None, operator_in: s
             raise UsageError(
                 f"--{setting.name} goes with --backend {' or '.join(setting.of)} only", hint=f"drop --{setting.name}"
             )
-    if operator_in not in {"", *PLACES}:
+    if operator_in not in {"", ELSEWHERE, *PLACES}:
         raise UsageError(f"--operator-in {operator_in!r} is not known", hint=f"one of {', '.join(PLACES)}")
     of = {name: {s.name: settings[s.name] for s in SETTINGS if name in s.of and s.name in settings} for name in names}
     return tuple(BackendSpec(name, of[name], operator_in) for name in names)
 
 
+_OF_PLACE = {
+    POD: capability.OPERATOR_POD,
+    PROCESS: capability.OPERATOR_PROCESS,
+    ELSEWHERE: capability.RUNNING_OPERATOR,
+}
+_LOST: Mapping[str, frozenset[str]] = {
+    PROCESS: frozenset(),
+    # The file of a pod is a ConfigMap's, which nobody here changes.
+    POD: frozenset({capability.CONFIG_FILE}),
+    ELSEWHERE: frozenset({capability.OPERATOR, capability.RIGHTS, capability.CONFIG_FILE, capability.REGISTRY}),
+}
+"""What cannot be done with an operator in that place, beside all that needs it in another."""
+
+
 def operator_place(backend: Backend, asked: str) -> str:
     """Where the operator runs: as asked, or else in a pod where that is possible; raises UsageError where it cannot."""
-    possible = [
-        place
-        for place, word in ((POD, capability.OPERATOR_POD), (PROCESS, capability.OPERATOR_PROCESS))
-        if word in backend.capabilities()
-    ]
+    possible = [place for place, word in _OF_PLACE.items() if word in backend.capabilities()]
+    if asked == ELSEWHERE and asked not in possible:
+        raise UsageError(f"--operator at:…: on {backend.name} no operator runs already", hint=f"--backend {EXTERNAL}")
     if asked and asked not in possible:
         raise UsageError(
             f"--operator-in {asked}: on {backend.name} the operator cannot run so", hint=f"{' or '.join(possible)}"
@@ -188,9 +204,8 @@ def operator_place(backend: Backend, asked: str) -> str:
 
 def effective(backend: Backend, operator_in: str) -> frozenset[str]:
     """The backend's capabilities with the operator in that place (`operator_place`)."""
-    # The file of a pod is a ConfigMap's, which nobody here changes.
-    lost = {capability.OPERATOR_PROCESS, capability.CONFIG_FILE} if operator_in == POD else {capability.OPERATOR_POD}
-    return backend.capabilities() - lost
+    others = frozenset(word for place, word in _OF_PLACE.items() if place != operator_in)
+    return backend.capabilities() - others - _LOST[operator_in]
 
 
 def usual_datastore(backend: Backend, possible: Iterable[str]) -> str:

@@ -38,6 +38,7 @@ CONTAINERS = "containers"
 OPERATOR_PROCESS = "operator-process"
 OPERATOR_POD = "operator-pod"
 CONFIG_FILE = "config-file"
+RUNNING_OPERATOR = "running-operator"
 
 MEANING: Mapping[str, str] = {
     SIMULATED_NODES: "nodes of any number, size and name, whose kubelets are played",
@@ -66,6 +67,7 @@ MEANING: Mapping[str, str] = {
     CONTAINERS: "nodes are containers that can be stopped, paused, killed and cut off",
     OPERATOR_PROCESS: "the operator is a process of this machine",
     OPERATOR_POD: "the operator is a pod of the cluster",
+    RUNNING_OPERATOR: "somebody's operator runs already, and is asked",
     CONFIG_FILE: "the operator's configuration file can be changed while it runs",
 }
 """Every word with what it stands for."""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from harness.errors import PlatformError
     from harness.toolchain import Toolchain
 
-ABSENT = frozenset({capability.KUBELET, capability.CONTAINERS, capability.OPERATOR_POD})
-"""What it lacks: whatever needs a kubelet."""
+ABSENT = frozenset({capability.KUBELET, capability.CONTAINERS, capability.OPERATOR_POD, capability.RUNNING_OPERATOR})
+"""What it lacks: whatever needs a kubelet, and anybody's operator."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cluster import access, allowed, capability, guard
 from harness.cluster.allowed import OURS
-from harness.cluster.backend import EXTERNAL, BackendSpec
+from harness.cluster.backend import ELSEWHERE, EXTERNAL, BackendSpec
 from harness.cluster.base import Ground
 from harness.cluster.datastore import ETCD
 from harness.cluster.kubeconfig import contexts, load
@@ -30,10 +30,10 @@ from harness.process.ports import Ports
 from harness.wait import Progress, until
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from harness.cluster.allowed import Allowed
-    from harness.cluster.client import KubeClient
+    from harness.cluster.client import Gate, KubeClient
     from harness.cluster.kubeconfig import Access
     from harness.cluster.shape import Shape
     from harness.toolchain import Toolchain
@@ -46,14 +46,14 @@ PAUSE_IMAGE = "registry.k8s.io/pause:3.10"
 
 NEEDED: tuple[tuple[str, str, str], ...] = (
     ("get", "", "nodes"), ("list", "", "nodes"), ("watch", "", "nodes"), ("list", "", "pods"), ("watch", "", "pods"),
-    ("list", "", "namespaces"),
+    ("list", "", "namespaces"), ("get", "", "pods/proxy"),
 )  # fmt: skip
 """(verb, group, resource): what looking at a cluster needs."""
 
 NEEDED_TO_ACT: tuple[tuple[str, str, str], ...] = (
     ("create", "", "namespaces"), ("delete", "", "namespaces"), ("create", "", "serviceaccounts"),
     ("create", "", "serviceaccounts/token"), ("create", "", "pods"), ("delete", "", "pods"),
-    ("create", "", "pods/binding"), ("get", "", "pods/proxy"), ("patch", "", "nodes"),
+    ("create", "", "pods/binding"), ("patch", "", "nodes"),
     ("create", "rbac.authorization.k8s.io", "clusterroles"), ("get", "rbac.authorization.k8s.io", "clusterroles"),
     ("create", "rbac.authorization.k8s.io", "clusterrolebindings"),
     ("create", "coordination.k8s.io", "leases"), ("create", "authorization.k8s.io", "subjectaccessreviews"),
@@ -86,7 +86,9 @@ class ExternalBackend:
 
     def capabilities(self) -> frozenset[str]:
         """What follows from the list of what may be harmed."""
-        words = {capability.OPERATOR_PROCESS, capability.REGISTRY, capability.CONFIG_FILE}
+        words = {
+            capability.RUNNING_OPERATOR, capability.OPERATOR_PROCESS, capability.REGISTRY, capability.CONFIG_FILE
+        }  # fmt: skip
         may = {
             capability.OPERATOR: self.allowed.operator,
             capability.RIGHTS: self.allowed.operator,
@@ -102,8 +104,8 @@ class ExternalBackend:
 
     async def start(self, toolchain: Toolchain, shape: Shape, *, parent: Path | None = None) -> RemoteCluster:
         """Look, take the lease, and make what a run needs."""
-        del toolchain, shape
-        return await _start(self, parent)
+        del toolchain
+        return await _start(self, parent, looks=shape.operator_in == ELSEWHERE)
 
 
 def backend(spec: BackendSpec) -> ExternalBackend:
@@ -127,8 +129,11 @@ def backend(spec: BackendSpec) -> ExternalBackend:
     )  # fmt: skip
 
 
-async def _start(chosen: ExternalBackend, parent: Path | None) -> RemoteCluster:
-    """Look, take the lease, make what a run needs; leaves nothing behind when that fails."""
+async def _start(chosen: ExternalBackend, parent: Path | None, *, looks: bool) -> RemoteCluster:
+    """Look, take the lease, make what a run needs; leaves nothing behind when that fails.
+
+    `looks`: that is all. Nothing is made then, so nothing is asked but whether the credentials may read.
+    """
     reached = await asyncio.to_thread(load, chosen.kubeconfig, chosen.context)
     run_dir = rundir.make(parent)
     async with AsyncExitStack() as undo:
@@ -137,21 +142,24 @@ async def _start(chosen: ExternalBackend, parent: Path | None) -> RemoteCluster:
         undo.callback(ports.release)
         held: list[HeldLease] = []
 
-        def judge(method: str, path: str, body: Any, _parameters: Mapping[str, str] | None) -> None:
-            if why := chosen.allowed.refusal(method, path, body):
-                raise ClusterError(
-                    f"{method} {path} would change what was not allowed to be: {why}", hint="--allow-destructive"
-                )
-            if held and not path.startswith(LEASES):
-                held[0].require()
-
-        client = reached.client(judge)
+        client = reached.client(judge(chosen.allowed, held))
         await undo.enter_async_context(client)
         nodes, namespaces = await look(client, reached)
-        await require_rights(client, (*NEEDED, *NEEDED_TO_ACT))
+        await require_rights(client, NEEDED if looks else (*NEEDED, *NEEDED_TO_ACT))
+
+        def cluster_on(ground: Ground) -> RemoteCluster:
+            source = f"that of {chosen.context}"
+            return RemoteCluster(EXTERNAL, client, reached, run_dir, ports, ground, datastore_source=source)
+
+        if looks:
+            profiles = {node["metadata"]["name"]: guard.profile_of(node) for node in nodes}
+            cluster = cluster_on(Ground(simulated=False, nodes=profiles))
+            await cluster.launch(looks=True)
+            cluster.undo = undo.pop_all()
+            return cluster
         roles = [found for kind in ROLES if (found := await role(client, kind)) is not None]
-        found = guard.signs(await addresses(reached.host), nodes, namespaces, roles)
-        guard.refuse(found, chosen.allowed, chosen.context)
+        signs = guard.signs(await addresses(reached.host), nodes, namespaces, roles)
+        guard.refuse(signs, chosen.allowed, chosen.context)
         ground = Ground(
             simulated=False, nodes=guard.usable(nodes, chosen.allowed), image=chosen.pause_image,
             discovery_image=chosen.discovery_image,
@@ -166,13 +174,25 @@ async def _start(chosen: ExternalBackend, parent: Path | None) -> RemoteCluster:
             labels = {guard.MARK: run_dir.mark}
             body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
             await client.create(_NAMESPACES, body)
-        cluster = RemoteCluster(
-            EXTERNAL, client, reached, run_dir, ports, ground, datastore_source=f"that of {chosen.context}",
-        )  # fmt: skip
+        cluster = cluster_on(ground)
         undo.callback(cluster.end)
         await cluster.launch()
         cluster.undo = undo.pop_all()
     return cluster
+
+
+def judge(may: Allowed, held: Sequence[HeldLease]) -> Gate:
+    """The judge of every request that changes something: by what was allowed, and by the lease once it is held."""
+
+    def judged(method: str, path: str, body: Any, _parameters: Mapping[str, str] | None) -> None:
+        if why := may.refusal(method, path, body):
+            raise ClusterError(
+                f"{method} {path} would change what was not allowed to be: {why}", hint="--allow-destructive"
+            )
+        if held and not path.startswith(LEASES):
+            held[0].require()
+
+    return judged
 
 
 async def look(client: KubeClient, reached: Access) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

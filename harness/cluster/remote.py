@@ -79,8 +79,11 @@ class RemoteCluster:
     _children: dict[str, Child] = field(default_factory=dict)
     _registry: ControlSocket | None = None
 
-    async def launch(self) -> None:
-        """Give the operator its identity, and start the registry. `end` undoes what is outside of the cluster."""
+    async def launch(self, *, looks: bool = False) -> None:
+        """Give the operator its identity, and start the registry. `end` undoes what is outside of the cluster.
+
+        `looks`: nothing is made, because an operator that runs already is only looked at.
+        """
         (self.directory / "log").mkdir(mode=0o700, exist_ok=True)
         self.env = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
@@ -88,6 +91,8 @@ class RemoteCluster:
             rundir.ENV_MARK: self.run_dir.mark,
         }
         self.kubernetes = str((await self.client.get("/version")).get("gitVersion", ""))
+        if looks:
+            return
         await access.apply(self.client, {MARK: self.run_dir.mark})
         await access.account(self.client)
         await self._identify()

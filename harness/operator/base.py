@@ -15,7 +15,7 @@ from harness.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-REFERENCE, IMAGE = "reference", "image:"
+REFERENCE, IMAGE, AT = "reference", "image:", "at:"
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - the contract's default, for scenarios that ask for it
 ADDRESSES = (LOOPBACK, EVERYWHERE)
 """What an operator is given as --rest-address. We ask it on loopback either way."""
@@ -23,6 +23,7 @@ ADDRESSES = (LOOPBACK, EVERYWHERE)
 SIMULATED_DISCOVERY = "discovery.invalid/provider:simulated"
 """The image of discovery pods that nobody starts: kwok plays them, and the egress answers for them."""
 
+_ADDRESSES = re.compile(r"([\w.\[\]:-]+:\d+),([\w.\[\]:-]+:\d+)")
 _IMAGE_NAME = re.compile(r"[a-z0-9][A-Za-z0-9._:/@-]*")
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,7 +34,8 @@ class OperatorSpec:
 
     `name` is what reports show; `command` comes before `operator inventory …`; `defect` makes the reference operator a
     saboteur; `sha256` identifies a binary (empty for the reference, which is part of the harness). `image`: the name of
-    a container image, or the path of an archive of one; it can only be a pod then, and has no `command`.
+    a container image, or the path of an archive of one; it can only be a pod then, and has no `command`. `rest_url`,
+    `grpc_target`: of one that runs already, which is only asked.
     """
 
     name: str
@@ -42,6 +44,8 @@ class OperatorSpec:
     sha256: str = ""
     env: tuple[tuple[str, str], ...] = ()
     image: str = ""
+    rest_url: str = ""
+    grpc_target: str = ""
 
     def describe(self) -> dict[str, str]:
         """What a summary says about it."""
@@ -160,7 +164,9 @@ class Operator(Protocol):
 
 
 def parse(text: str, *, defect: str | None = None) -> OperatorSpec:
-    """The operator named by `--operator`: `reference`, a binary's path, or `image:` and an image's name or archive.
+    """The operator named by `--operator`: `reference`, a binary's path, `image:` and an image's name or archive.
+
+    Or `at:` and the addresses of one that runs already.
 
     Raises UsageError when there is no executable file at that path, when a defect is asked of anything but the
     reference, or when there is no such archive.
@@ -175,6 +181,8 @@ def parse(text: str, *, defect: str | None = None) -> OperatorSpec:
         )
     if defect is not None:
         raise UsageError(f"--defect {defect} goes with --operator reference only", hint="drop --defect")
+    if text.startswith(AT):
+        return _of_address(text.removeprefix(AT))
     if text.startswith(IMAGE):
         return _of_image(text.removeprefix(IMAGE))
     path = Path(text).expanduser()
@@ -184,6 +192,17 @@ def parse(text: str, *, defect: str | None = None) -> OperatorSpec:
         raise UsageError(f"--operator {text}: the file is not executable", hint=f"chmod +x {text}")
     path = path.resolve()
     return OperatorSpec(name=path.name, command=(str(path),), sha256=_sha256(path))
+
+
+def _of_address(text: str) -> OperatorSpec:
+    """One that runs already: `REST,GRPC`, each as HOST:PORT."""
+    found = _ADDRESSES.fullmatch(text)
+    if found is None:
+        raise UsageError(
+            f"--operator {AT}{text}: that is not where an operator's REST and gRPC are",
+            hint="at:HOST:PORT,HOST:PORT, such as at:127.0.0.1:8080,127.0.0.1:8081 behind `kubectl port-forward`",
+        )
+    return OperatorSpec(f"the one at {found[1]}", (), rest_url=f"http://{found[1]}", grpc_target=found[2])
 
 
 def is_archive(image: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.cluster import backend
@@ -24,6 +25,18 @@ def choose(operator: str, defect: str | None) -> OperatorSpec:
     if defect is not None and defect not in DEFECTS:
         raise UsageError(f"--defect {defect} is not known", hint=f"one of {', '.join(DEFECTS)}")
     return spec
+
+
+def placed(specs: tuple[BackendSpec, ...], spec: OperatorSpec) -> tuple[BackendSpec, ...]:
+    """The same backends; an operator that runs already is elsewhere on each, the usual one included.
+
+    Raises UsageError where a place was asked for as well.
+    """
+    if not spec.rest_url:
+        return specs
+    if asked := [one.operator_in for one in specs if one.operator_in not in {"", backend.ELSEWHERE}]:
+        raise UsageError(f"--operator-in {asked[0]}: {spec.name} runs already", hint="drop --operator-in")
+    return tuple(replace(one, operator_in=backend.ELSEWHERE) for one in specs or (backend.USUAL,))
 
 
 def named(text: str) -> tuple[str, str | None]:

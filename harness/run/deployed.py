@@ -6,12 +6,13 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from harness.cluster.backend import POD
+from harness.cluster.backend import ELSEWHERE, POD
 from harness.cluster.base import POD_NAMESPACE
 from harness.errors import UsageError
 from harness.image.store import Image, Say, silent
 from harness.operator.base import OperatorConfig, OperatorSpec
 from harness.operator.container import OperatorPod
+from harness.operator.elsewhere import OperatorElsewhere
 from harness.operator.image import image_of
 from harness.operator.liveness import Liveness
 from harness.operator.manifests import Deployed
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from harness.cluster.base import Cluster
     from harness.history.writer import HistoryWriter
+    from harness.operator.base import Operator
     from harness.scenario import Scenario
 
 WAY = "way to the operator"
@@ -45,6 +47,8 @@ async def loaded(spec: OperatorSpec, cluster: Cluster, place: str) -> str:
     Discovery pods need it as well, also those of an operator that is a process. Raises UsageError where the nodes can
     only pull, and there is nothing to pull.
     """
+    if place == ELSEWHERE:
+        return ""
     if cluster.ground.simulated or (place != POD and cluster.ground.discovery_image):
         return cluster.ground.discovery_image
     found = await asyncio.to_thread(image, spec)
@@ -69,12 +73,14 @@ def operator(
     given: str,
     place: str,
     name: str,
-) -> OperatorProcess | OperatorPod:
+) -> OperatorProcess | OperatorPod | OperatorElsewhere:
     """The operator, not started yet, on ports of the cluster's; what happens to its process goes into the history.
 
     `given`: its configuration, as a path or a text; "": it is given none. `place`: of `backend.PLACES`; `name`: of the
     image, of the pod's or at least of its discovery pods (`loaded`).
     """
+    if place == ELSEWHERE:
+        return OperatorElsewhere(spec, logs)
     if place == POD:
         return _pod(scenario, spec, cluster, history, logs, given, name)
     config = OperatorConfig(
@@ -110,7 +116,7 @@ def _pod(
     return OperatorPod(spec, cluster, deployed, cluster.take_port(), cluster.take_port(), logs, note, gap)
 
 
-def liveness(scenario: Scenario, process: OperatorProcess | OperatorPod, history: HistoryWriter) -> Liveness | None:
+def liveness(scenario: Scenario, process: Operator, history: HistoryWriter) -> Liveness | None:
     """The liveness probes of the operator, each of which goes into the history; None where it has none of ours.
 
     A pod's are made by its kubelet, which tells of those that failed.

@@ -45,6 +45,8 @@ def preflight(
     asked = [*specs] or [backend.USUAL]
     providers = [(backend.make(one), one.operator_in) for one in asked]
     places = {backend.operator_place(*one): one[0].name for one in providers}
+    if spec.rest_url:
+        return
     if spec.image and backend.PROCESS in places:
         raise UsageError(
             f"--operator {IMAGE}{spec.image}: on {places[backend.PROCESS]} the operator is a process, not a container",

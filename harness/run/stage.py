@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness import seed as seeds
 from harness.check.contract import PROMISES
 from harness.cluster import access, backend, cephtools, nodes, storage
-from harness.cluster.backend import POD
+from harness.cluster.backend import ELSEWHERE, POD
 from harness.cluster.hardware import registry
 from harness.cluster.shape import Shape
 from harness.fault import catalog
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from harness.cluster.base import Cluster
     from harness.history.writer import HistoryWriter
+    from harness.operator.elsewhere import OperatorElsewhere
     from harness.operator.liveness import Liveness
     from harness.run.engine import Setup
     from harness.scenario import Scenario
@@ -55,7 +56,7 @@ class Stage:
     history: HistoryWriter
     cluster: Cluster
     live: LiveTruth
-    operator: OperatorProcess | OperatorPod
+    operator: OperatorProcess | OperatorPod | OperatorElsewhere
     polling: Polling
     steady: Steady
     world: RunWorld
@@ -200,7 +201,8 @@ async def staged(
         if not cluster.ground.simulated:
             scenario = machines.settled(scenario, cluster.ground, history)
         live = LiveTruth(history)
-        await _furnish(cluster, live, scenario)
+        if setup.operator_in != ELSEWHERE:  # who only looks makes nothing
+            await _furnish(cluster, live, scenario)
         config = configured.provide(scenario.config, cluster.directory, live)
         given = configured.argument(scenario.config, config)
         place = setup.operator_in

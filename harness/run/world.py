@@ -125,7 +125,9 @@ class RunControl:
             child.send(number)
 
     def state(self) -> str:
-        """The kernel's word for its process, or gone."""
+        """The kernel's word for its process, or gone; of a pod, whose process is elsewhere, whether it runs."""
+        if not isinstance(self.process, OperatorProcess):
+            return "running" if self.process.running else "gone"
         child = self._own.child
         return child.state() if child is not None else "gone"
 
