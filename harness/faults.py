@@ -7,6 +7,7 @@ from harness.fault.apiserver import ApiServerHung, ApiServerKilled, CertificateR
 from harness.fault.base import Fault
 from harness.fault.clients import HalfOpenStreams, HugeHeaders, IdleConnections, SlowClients
 from harness.fault.config import ConfigBadAtStart, ConfigBroken, ConfigChanged, ConfigDeleted
+from harness.fault.cutoff import NodeCutOff
 from harness.fault.datastore import (
     Compacted,
     DatastoreSlowed,
@@ -18,6 +19,8 @@ from harness.fault.discovery import DiscoveryBroken, DiscoveryUnsettled
 from harness.fault.discoverypod import DiscoveryPodDeleted, DiscoveryPodEnds, DiscoveryPodPending
 from harness.fault.ending import OperatorCrashLoops, OperatorInterrupted, OperatorTerminated
 from harness.fault.host import FilesLimited, OperatorPaused, ProcessorStarved
+from harness.fault.kubelet import KubeletStopped, NodePressed, RuntimeStopped
+from harness.fault.machine import MachineKilled, MachinePaused, MachineRestarted, MachineStopped
 from harness.fault.member import (
     LeaderMoved,
     MemberKilled,
@@ -101,10 +104,15 @@ __all__ = [
     "HalfOpenStreams",
     "HugeHeaders",
     "IdleConnections",
+    "KubeletStopped",
     "LeaderLost",
     "LeaderMoved",
     "LeftoverPods",
     "ListsFromThePast",
+    "MachineKilled",
+    "MachinePaused",
+    "MachineRestarted",
+    "MachineStopped",
     "MemberKilled",
     "MemberPartitioned",
     "MemberPaused",
@@ -113,12 +121,14 @@ __all__ = [
     "MemoryLimited",
     "NamespaceRecreated",
     "NodeCordoned",
+    "NodeCutOff",
     "NodeDeleted",
     "NodeDrained",
     "NodeEmptyStatus",
     "NodeFlaps",
     "NodeNeverReady",
     "NodeNotReady",
+    "NodePressed",
     "NodeRejoins",
     "NodeRenamed",
     "NodeReplaced",
@@ -142,6 +152,7 @@ __all__ = [
     "RegistryEarly",
     "RegistryFlaps",
     "RightsRevoked",
+    "RuntimeStopped",
     "SecondOperator",
     "ServerKilled",
     "ServerPaused",

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from harness.errors import FaultError
 from harness.fault import evidence
-from harness.fault.base import NODE, State, World, pick_node
+from harness.fault.base import DISCOVERY, NODE, State, World, pick_node
 from harness.fault.machine import BOOT_DEADLINE_S, SEEN_DEADLINE_S, machine_of, not_ready, well
 
 KUBELET, RUNTIME = "kubelet", "containerd"
@@ -111,7 +111,7 @@ class NodePressed:
     for_s: float = 6.0
     node: str | None = None
     kind: ClassVar[str] = "node-pressed"
-    affects: ClassVar[tuple[str, ...]] = (NODE,)
+    affects: ClassVar[tuple[str, ...]] = (NODE, DISCOVERY)
 
     async def prepare(self, world: World) -> State:
         """The node."""
