@@ -8,6 +8,8 @@ With three servers each API server has an etcd member of its own, as in K3s. The
 service `kubernetes`: new connections go to servers that are ready, open ones stay where they are. Our own parts (kwok,
 the controller manager, the harness) go through a second load balancer, which drops connections to a server that is not
 ready, so that simulated kubelets do not fall silent with it.
+
+It is long because it is the one place where all parts of this backend are wired and answered for.
 """
 
 from __future__ import annotations

@@ -221,6 +221,7 @@ class KindCluster:
             "kubernetes": self.kubernetes,
             "docker": self.engine.version,
             "node-image": f"{self.image.reference or 'kindest/node'} ({self.image.source})",
+            **({"remarks": "; ".join(self.remarks)} if self.remarks else {}),
         }
 
     async def ready(self, deadline_s: float) -> None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.cluster.sweep import sweep
-from harness.fault import catalog
 from harness.fault.journal import FILE_NAME, pending
 from tests.faults.cases import CASES, SIMULATED, Case
 from tests.safety.killing import abandoned, belonging, bites, ended, freed, gone, kill, listening, started, unreadable
