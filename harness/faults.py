@@ -44,6 +44,7 @@ from harness.fault.rejected import DiscoveryPodRejected
 from harness.fault.rights import RightsRevoked
 from harness.fault.second import SecondOperator
 from harness.fault.server import ServerKilled, ServerPaused
+from harness.fault.servermachine import ServerMachineKilled
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
 from harness.fault.starved import OperatorStarved
 from harness.fault.storage import (
@@ -155,6 +156,7 @@ __all__ = [
     "RuntimeStopped",
     "SecondOperator",
     "ServerKilled",
+    "ServerMachineKilled",
     "ServerPaused",
     "ServiceAccountMissing",
     "SlowClients",

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "kind-cluster.json"
+REMOVE_TIMEOUT_S = 600.0
+"""Each node has hundreds of processes to end and a gigabyte to delete: a second usually, two minutes at a load of 40.
+To give up would leave all of it there."""
 CLUSTER_LABEL = "io.x-k8s.kind.cluster"
 """What kind labels a cluster's containers with (kind's documentation of the docker provider)."""
 
@@ -45,7 +48,7 @@ def remove(name: str) -> bool:
     """
     boxes = dockercli.call("ps", "--all", "--quiet", "--filter", f"label={CLUSTER_LABEL}={name}").split()
     if boxes:
-        dockercli.call("rm", "--force", "--volumes", *boxes)
+        dockercli.call("rm", "--force", "--volumes", *boxes, timeout_s=REMOVE_TIMEOUT_S)
     network = name in _networks()
     if network:
         dockercli.call("network", "rm", name)

@@ -56,6 +56,8 @@ from harness.fault.rights import RESOURCES, RightsRevoked
 from harness.fault.rights import VERBS as RIGHTS
 from harness.fault.second import SecondOperator
 from harness.fault.server import ServerKilled, ServerPaused
+from harness.fault.servermachine import ROLES as OF_SERVER
+from harness.fault.servermachine import ServerMachineKilled
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
 from harness.fault.starved import OperatorStarved
 from harness.fault.storage import (
@@ -109,7 +111,7 @@ KINDS: Mapping[str, type[Any]] = {
         ConfigChanged, ConfigBroken, ConfigDeleted,
         StorageClassDeleted, StorageClassUnlabelled, VolumeDeleted, PoolFilled, CephToolsBroken,
         MachinePaused, MachineKilled, MachineStopped, MachineRestarted, KubeletStopped, RuntimeStopped, NodePressed,
-        NodeCutOff,
+        NodeCutOff, ServerMachineKilled,
     )
 }  # fmt: skip
 
@@ -140,6 +142,7 @@ WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "ceph-tools-broken": {"mode": TOOLS_FAULTY},
     "node-pressed": {"what": tuple(PRESSED)},
     "node-cut-off": {"away_from": FROM},
+    "server-machine-killed": {"role": OF_SERVER},
 }
 """The parameters that are one of a few words, by kind of fault."""
 
@@ -149,7 +152,7 @@ DATASTORES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(
         (
             "leader-moved", "member-killed", "member-paused", "member-partitioned", "member-slowed", "member-replaced",
-            "quorum-lost", "server-killed", "server-paused",
+            "quorum-lost", "server-killed", "server-paused", "server-machine-killed",
         ),
         (ETCD3,),
     ),
@@ -171,7 +174,7 @@ PROXIED = frozenset({
 BY_TOKEN = frozenset({"token-expired"})
 """The faults that need an operator that shows a token instead of a certificate, by kind."""
 
-OF_SERVERS = frozenset({"server-killed", "server-paused"})
+OF_SERVERS = frozenset({"server-killed", "server-paused", "server-machine-killed"})
 """The faults that need several servers, by kind."""
 
 OF_SUPERVISED = frozenset({"port-taken", "operator-crash-loops", "memory-limited", "config-bad-at-start"})

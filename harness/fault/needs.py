@@ -108,6 +108,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
         ),
         (KUBELET, CONTAINERS),
     ),
+    "server-machine-killed": (KUBELET, CONTAINERS, SERVERS),
 }  # fmt: skip
 """By kind; a fault made of faults needs what each of them needs."""
 

@@ -47,7 +47,7 @@ RADII: Mapping[str, tuple[str, ...]] = {
             "node-silent", "node-cordoned", "node-deleted", "node-replaced", "node-not-ready", "node-flaps",
             "node-tainted", "node-drained", "allocatable-changed", "extended-resource-removed", "clock-ahead",
             "machine-paused", "machine-killed", "machine-stopped", "machine-restarted", "kubelet-stopped",
-            "runtime-stopped", "node-pressed", "node-cut-off",
+            "runtime-stopped", "node-pressed", "node-cut-off", "server-machine-killed",
             "node-rejoins",
         ),
         (ONE_NODE,),

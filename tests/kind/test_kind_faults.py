@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from harness import seed as seeds
-from harness.cluster.capability import CONTAINERS, KUBELET
+from harness.cluster.capability import CONTAINERS, KUBELET, SERVERS
 from harness.errors import FaultError, WaitTimeoutError
 from harness.fault import catalog
 from harness.fault.needs import NEEDS
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from harness.cluster.hardware import NodeProfile
     from harness.fault.base import World
 
-OF_MACHINES = sorted(kind for kind, words in NEEDS.items() if {KUBELET, CONTAINERS} & set(words))
+OF_MACHINES = sorted(
+    kind for kind, words in NEEDS.items() if {KUBELET, CONTAINERS} & set(words) and SERVERS not in words
+)
 VARIED = {
     "node-cut-off": [{"away_from": word} for word in ("servers", "peers", "all")],
     "node-pressed": [{"what": word} for word in ("memory", "disk", "processes")],
