@@ -42,6 +42,8 @@ READY_DEADLINE_S = 120.0
 ROOM_PER_NODE = 1 << 30
 """What a node writes: the images it unpacks, its datastore and its logs."""
 _LAST_LINES = 15
+_LOOKED_AT = 2000
+"""Lines: kubeadm says all it did, and where in its own code it gave up."""
 _CALL_DEADLINE_S = 300.0
 _PASSED = ("HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH",
            "DOCKER_TLS_VERIFY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")  # fmt: skip
@@ -160,8 +162,8 @@ class KindCluster:
 
     def _refused(self, child: Child, code: int, doing: str) -> PlatformError | ClusterError:
         """One error for what kind said, with a way out where there is a known one."""
-        said = child.tail(_LAST_LINES).strip() or child.tail(200).strip() or "nothing"
-        lower = child.tail(400).lower()
+        whole = child.tail(_LOOKED_AT)
+        said, lower = told(whole), whole.lower()
         if "no space left on device" in lower:
             return PlatformError(
                 f"kind did not {doing}: no room left on the disk", hint=f"free some room in {self.engine.root}"
@@ -286,6 +288,17 @@ class KindCluster:
             if self._kernel is not None:
                 for setting in self._kernel.release():
                     self.remarks += (f"the kubelets' setting of the kernel could not be undone: sysctl -w {setting}",)
+
+
+def told(output: str) -> str:
+    """The lines of kind's output that say something, the last of them: without the stacks of Go that follow them. Pure."""
+    kept: list[str] = []
+    for line in output.splitlines():
+        if line.startswith("\t") and ".go:" in line:  # where; the line before it says in which function
+            kept = kept[:-1]
+        elif line.strip():
+            kept.append(line)
+    return "\n".join(kept[-_LAST_LINES:]) or "nothing"
 
 
 def kind_command(toolchain: Toolchain | None) -> Path:

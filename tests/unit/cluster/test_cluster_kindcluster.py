@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.cluster import containers, dockercli, dockershim, kernel, kindmade, sweep
-from harness.cluster.kindcluster import KindCluster, kind_command
+from harness.cluster.kindcluster import KindCluster, kind_command, told
 from harness.cluster.kindconfig import KindShape
 from harness.errors import ClusterError, HarnessError, PlatformError, ToolchainError
 from harness.process import rundir
@@ -98,6 +98,22 @@ def test_what_kind_says_has_a_way_out_where_there_is_one(
         start(runs)
 
     assert list(runs.iterdir()) == []
+
+
+def test_of_a_long_output_what_says_something_is_told() -> None:
+    """Go's stacks are left out, and so is what came long before."""
+    output = "".join(f"[preflight] step {number}\n" for number in range(40)) + (
+        "error: error execution phase wait-control-plane: failed while waiting\n\n"
+        "github.com/spf13/cobra.(*Command).execute\n\tgithub.com/spf13/cobra@v1.9.1/command.go:1015\n"
+        "main.main\n\tk8s.io/kubernetes/cmd/kubeadm/kubeadm.go:25\n"
+    )
+
+    lines = told(output).splitlines()
+
+    assert lines[-1] == "error: error execution phase wait-control-plane: failed while waiting"
+    assert lines[-2] == "[preflight] step 39"
+    assert len(lines) == 15
+    assert told("\n\n") == "nothing"
 
 
 def test_a_kind_that_does_not_come_to_an_end_is_ended(
