@@ -26,8 +26,8 @@ STOP_SIGNAL = "SIGRTMIN+3"
 """At which systemd ends; `docker commit` takes it from the container, not from an option."""
 BALANCER_CONFIG = "/usr/local/etc/haproxy/haproxy.cfg"
 BALANCER_ENTRYPOINT = ("/usr/sbin/haproxy", "-W", "-db", "-n", "4000", "-f", BALANCER_CONFIG)
-"""`-W`: a master process, which reads its file again at SIGHUP, as kind expects. `-n` outranks the file that kind writes,
-whose 100,000 connections need more descriptors than a container may have everywhere; HAProxy ends where it has not."""
+"""`-W`: a master process, which reads its file again at SIGHUP, as kind expects. `-n` outranks the file that kind
+writes, whose 100,000 connections need more descriptors than a container may have everywhere, and HAProxy ends then."""
 _HAPROXY = """\
 # kind writes the real one before it needs it; this one lets the process run until then.
 global

@@ -291,7 +291,7 @@ class KindCluster:
 
 
 def told(output: str) -> str:
-    """The lines of kind's output that say something, the last of them: without the stacks of Go that follow them. Pure."""
+    """The last lines of kind's output that say something: without the stacks of Go that follow them. Pure."""
     kept: list[str] = []
     for line in output.splitlines():
         if line.startswith("\t") and ".go:" in line:  # where; the line before it says in which function
