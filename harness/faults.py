@@ -16,6 +16,7 @@ from harness.fault.datastore import (
     SpaceExhausted,
 )
 from harness.fault.discovery import DiscoveryBroken, DiscoveryUnsettled
+from harness.fault.discoveryimage import DiscoveryImageMissing
 from harness.fault.discoverypod import DiscoveryPodDeleted, DiscoveryPodEnds, DiscoveryPodPending
 from harness.fault.ending import OperatorCrashLoops, OperatorInterrupted, OperatorTerminated
 from harness.fault.host import FilesLimited, OperatorPaused, ProcessorStarved
@@ -93,6 +94,7 @@ __all__ = [
     "DatastoreStopped",
     "DeletionMissed",
     "DiscoveryBroken",
+    "DiscoveryImageMissing",
     "DiscoveryPodDeleted",
     "DiscoveryPodEnds",
     "DiscoveryPodPending",

@@ -97,7 +97,7 @@ def examine(kubernetes: str = DEFAULT_KUBERNETES) -> tuple[Check, ...]:
         _loopback(),
         _ipv6(),
         _memory_groups(),
-        *_docker(),
+        *containers(),
         *_backends(),
     ]
     try:
@@ -248,7 +248,7 @@ def _backends() -> Iterable[Check]:
             yield Check(f"backend {name}", OK, "can be used")
 
 
-def _docker() -> Iterable[Check]:
+def containers() -> Iterable[Check]:
     """Docker's engine, which kind and containers of K3s and of datastores need, and what nodes are done without."""
     try:
         engine = dockercli.engine()

@@ -26,6 +26,7 @@ from harness.fault.datastore import (
     SpaceExhausted,
 )
 from harness.fault.discovery import DiscoveryBroken, DiscoveryUnsettled
+from harness.fault.discoveryimage import DiscoveryImageMissing
 from harness.fault.discoverypod import DiscoveryPodDeleted, DiscoveryPodEnds, DiscoveryPodPending
 from harness.fault.ending import OperatorCrashLoops, OperatorInterrupted, OperatorTerminated
 from harness.fault.host import FilesLimited, OperatorPaused, ProcessorStarved
@@ -111,7 +112,7 @@ KINDS: Mapping[str, type[Any]] = {
         ConfigChanged, ConfigBroken, ConfigDeleted,
         StorageClassDeleted, StorageClassUnlabelled, VolumeDeleted, PoolFilled, CephToolsBroken,
         MachinePaused, MachineKilled, MachineStopped, MachineRestarted, KubeletStopped, RuntimeStopped, NodePressed,
-        NodeCutOff, ServerMachineKilled,
+        NodeCutOff, ServerMachineKilled, DiscoveryImageMissing,
     )
 }  # fmt: skip
 

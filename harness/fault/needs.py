@@ -104,7 +104,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(
         (
             "machine-paused", "machine-killed", "machine-stopped", "machine-restarted", "kubelet-stopped",
-            "runtime-stopped", "node-pressed", "node-cut-off",
+            "runtime-stopped", "node-pressed", "node-cut-off", "discovery-image-missing",
         ),
         (KUBELET, CONTAINERS),
     ),

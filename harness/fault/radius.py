@@ -55,7 +55,7 @@ RADII: Mapping[str, tuple[str, ...]] = {
     "nodes-deleted": (NODES,),
     "node-renamed": (ONE_NODE, NEW_NODES),
     **dict.fromkeys(("nodes-join", "node-never-ready", "node-empty-status"), (NEW_NODES,)),
-    **dict.fromkeys(("discovery-pod-deleted", "discovery-pod-ends"), (DISCOVERY_PODS,)),
+    **dict.fromkeys(("discovery-pod-deleted", "discovery-pod-ends", "discovery-image-missing"), (DISCOVERY_PODS,)),
     **dict.fromkeys(("discovery-pod-pending", "discovery-pod-rejected", "second-operator"), (DISCOVERY_PODS,)),
     "discovery-unsettled": (DISCOVERY_API, DISCOVERY_PODS),
     **dict.fromkeys(("foreign-pod", "leftover-pods"), (DISCOVERY_PODS, OPERATOR)),

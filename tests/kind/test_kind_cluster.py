@@ -89,16 +89,19 @@ def test_an_archive_is_loaded_into_every_node(cluster: Cluster, loop: asyncio.Ru
     write(tmp_path / "layer.tar", [Entry("nothing", content=b"\0" * 512)])
     write_images(tmp_path / "image.tar", [Image((name,), tmp_path / "layer.tar", ("/nothing",))], arch=architecture())
     (tmp_path / "broken.tar").write_bytes(b"no archive")
-    assert cluster.load is not None
 
-    loop.run(cluster.load(tmp_path / "image.tar"))
+    async def load(file: str) -> None:
+        assert cluster.load is not None
+        await cluster.load(tmp_path / file)
+
+    loop.run(load("image.tar"))
 
     for machine in cluster.machines.values():
         assert name in loop.run(machine.exec("ctr", "--namespace", "k8s.io", "images", "list", "--quiet"))
     with pytest.raises(ClusterError, match=r"kind did not load broken\.tar"):
-        loop.run(cluster.load(tmp_path / "broken.tar"))
+        loop.run(load("broken.tar"))
     with pytest.raises(ClusterError, match="no image archive"):
-        loop.run(cluster.load(tmp_path / "missing.tar"))
+        loop.run(load("missing.tar"))
 
 
 START = """\

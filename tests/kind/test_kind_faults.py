@@ -24,8 +24,13 @@ if TYPE_CHECKING:
     from harness.cluster.hardware import NodeProfile
     from harness.fault.base import World
 
+WITH_OPERATOR = frozenset({"discovery-image-missing"})
+"""Without an operator there is nothing to harm; scenarios/kubelet does it."""
+
 OF_MACHINES = sorted(
-    kind for kind, words in NEEDS.items() if {KUBELET, CONTAINERS} & set(words) and SERVERS not in words
+    kind
+    for kind, words in NEEDS.items()
+    if {KUBELET, CONTAINERS} & set(words) and SERVERS not in words and kind not in WITH_OPERATOR
 )
 VARIED = {
     "node-cut-off": [{"away_from": word} for word in ("servers", "peers", "all")],
