@@ -81,6 +81,8 @@ class EmbeddedCluster:
     registry_url: str
     links: tuple[Link, ...] = ()
     ground: Ground = SIMULATED
+    load: None = None  # nothing is run on simulated nodes, and no machines are under them
+    machines: Mapping[str, Machine] = field(default_factory=dict)
     ready_s: float = 0.0
     api_ready_s: float = 0.0
     _children: dict[str, Child] = field(default_factory=dict)
@@ -255,16 +257,6 @@ class EmbeddedCluster:
     def api_server(self) -> ApiServer:
         """The first API server."""
         return self.servers[0].api
-
-    @property
-    def load(self) -> None:
-        """None: nothing is run on simulated nodes."""
-        return None
-
-    @property
-    def machines(self) -> Mapping[str, Machine]:
-        """None: simulated nodes are on no machines."""
-        return {}
 
     @property
     def watchers(self) -> tuple[KubeClient, ...]:

@@ -135,6 +135,6 @@ def _amount(quantities: Mapping[str, str], name: str) -> int:
     from kubernetes.utils import parse_quantity  # noqa: PLC0415 - takes a second to load, and few runs need it
 
     try:
-        return int(parse_quantity(quantities.get(name, "0")))
+        return int(parse_quantity(quantities.get(name, "0")))  # type: ignore[no-untyped-call]
     except ValueError:
         return 0
