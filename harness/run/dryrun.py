@@ -93,7 +93,8 @@ async def tell(chosen: ExternalBackend, scenarios: Sequence[Scenario], seed: int
         nodes, namespaces = await external.look(client, reached)
         await external.require_rights(client, (*external.NEEDED, *external.NEEDED_TO_ACT))
         roles = [found for kind in external.ROLES if (found := await external.role(client, kind)) is not None]
-        signs = guard.signs(await external.addresses(reached.host), nodes, namespaces, roles)
+        before = external.labels_before(nodes, namespaces)
+        signs = guard.signs(await external.addresses(reached.host), nodes, namespaces, roles, labelled=before)
         guard.refuse(signs, chosen.allowed, chosen.context)
         ground = Ground(simulated=False, nodes=guard.usable(nodes, chosen.allowed), image=chosen.pause_image)
         say(f"before each of {len(scenarios)} runs on {reached.server}:")

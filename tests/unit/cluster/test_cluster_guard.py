@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from harness.cluster.allowed import parse
+from harness.cluster.external import BEFORE, labels_before
 from harness.cluster.guard import MARK, profile_of, refuse, signs, usable
 from harness.errors import UsageError
 
@@ -49,7 +50,6 @@ def test_a_cluster_for_trying_things_out_has_no_sign() -> None:
         (["api.example"], KIND, [], "public-server", "public address api.example"),
         ([], [node(f"n-{index}") for index in range(11)], [], "many-nodes", "11 nodes"),
         ([], [node("n-1", provider="aws:///eu-1/i-0")], [], "cloud-nodes", "machines of aws"),
-        ([], [node("n-1", **{"akash.network": "true"})], [], "akash", "operator has labelled its nodes (n-1)"),
         ([], KIND, [named("akash-services")], "", "a namespace akash-services"),
     ],
 )
@@ -66,6 +66,18 @@ def test_signs_of_production_have_to_be_meant(
     assert word in caught.value.hint
     if word:
         refuse(found, parse(f"operator,{word}"), "prod")
+
+
+def test_labels_of_an_operator_that_was_there_are_a_sign() -> None:
+    """Those of a run of ours that died are none: they are not among what was there before it."""
+    labelled = [node("n-1", **{"akash.network": "true"})]
+
+    assert [sign.word for sign in signs([], labelled, [], labelled=["n-1"])] == ["akash"]
+    assert signs([], labelled, []) == ()
+    assert labels_before(labelled, [named("default")]) == {"n-1": ["akash.network"]}
+    left = named("akash-services", **{MARK: "ab12"})
+    left["metadata"]["annotations"] = {BEFORE: "{}"}
+    assert labels_before(labelled, [left]) == {}
 
 
 def test_all_signs_are_told_at_once() -> None:
