@@ -20,13 +20,20 @@ if TYPE_CHECKING:
     from harness.cluster.client import KubeClient
     from harness.fault.base import Fault
 
+OWN_TAINT = {"key": "own", "effect": "NoSchedule"}
 CORDONED, AWAY = NodeCordoned(node="worker-1"), NodeRejoins(node="worker-2")
+
+
+def bundle(directory: Path) -> Path:
+    """A run's bundle."""
+    made_there = directory / "bundle"
+    made_there.mkdir()
+    return made_there
 
 
 async def killed(directory: Path, *listed: Fault) -> ApiServer:
     """The cluster after a harness that was killed with these harms open, its journal in `directory`."""
     world, api = await made(simulated(3))
-    directory.mkdir()
     journal = Journal(directory)
     for number, fault in enumerate(listed):
         state = await fault.prepare(world)
@@ -39,7 +46,7 @@ def test_what_was_left_is_undone_once(tmp_path: Path) -> None:
     """The cordoned node takes pods again and the deleted one is back, and the journal says so."""
 
     async def all_of_it() -> tuple[ApiServer, list[str]]:
-        api = await killed(tmp_path / "bundle", CORDONED, AWAY)
+        api = await killed(bundle(tmp_path), CORDONED, AWAY)
         assert is_cordoned(api.nodes["worker-1"])
         assert "worker-2" not in api.nodes
         said: list[str] = []
@@ -61,7 +68,7 @@ def test_what_cannot_be_undone_stays_in_the_journal(tmp_path: Path) -> None:
     """It is told with the reason, and the rest is undone all the same."""
 
     async def half() -> list[str]:
-        api = await killed(tmp_path / "bundle", CORDONED, AWAY)
+        api = await killed(bundle(tmp_path), CORDONED, AWAY)
         api.refused = len(api.writes)  # the next write gets no answer
         said: list[str] = []
         failed = await undo(cast("KubeClient", api), left_in(tmp_path), said.append)
@@ -84,7 +91,7 @@ def test_a_node_joins_again_as_its_kubelet_registers_it() -> None:
         },
         "spec": {
             "podCIDR": "10.1.0.0/24", "providerID": "kind://a", "unschedulable": True,
-            "taints": [{"key": "own", "effect": "NoSchedule"}, {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}],
+            "taints": [OWN_TAINT, {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}],
         },
         "status": {"capacity": {"cpu": "2"}, "conditions": [{"type": "Ready", "status": "True"}]},
     }  # fmt: skip
@@ -94,7 +101,7 @@ def test_a_node_joins_again_as_its_kubelet_registers_it() -> None:
         "kind": "Node",
         "metadata": {"name": "a", "labels": {"zone": "x"}, "annotations": {"kept": "yes"}},
         "spec": {
-            "podCIDR": "10.1.0.0/24", "providerID": "kind://a", "taints": [{"key": "own", "effect": "NoSchedule"}]
+            "podCIDR": "10.1.0.0/24", "providerID": "kind://a", "taints": [OWN_TAINT]
         },
         "status": {"capacity": {"cpu": "2"}},
     }  # fmt: skip
