@@ -126,8 +126,14 @@ def backend(spec: BackendSpec) -> ExternalBackend:
         raise UsageError(
             f"--context {given['context']!r}: {file} has no such context", hint=f"it has {', '.join(there) or 'none'}"
         )
+    may = allowed.parse(given.get("allow-destructive", ""))
+    if may.operator and "discovery-image" not in given:
+        raise UsageError(
+            "--backend external needs --discovery-image: nothing can be put into the nodes of somebody's cluster",
+            hint="the operator's own image, as its chart names it; for the reference operator see `harness image`",
+        )
     return ExternalBackend(
-        file, given["context"], allowed.parse(given.get("allow-destructive", "")),
+        file, given["context"], may,
         given.get("pause-image", PAUSE_IMAGE), given.get("discovery-image", ""),
     )  # fmt: skip
 
