@@ -15,9 +15,11 @@ from rich.console import Console
 
 from harness import seed as seeds
 from harness.bundle import DATASTORE_VARIABLE, SUMMARY_FILE, SUMMARY_TEXT_FILE
+from harness.cli import dryrun
 from harness.cli.backend import asked, backend_options, bring_for
 from harness.cli.backend import words as backend_words
 from harness.cli.bundle import pack_all
+from harness.cli.collect import Asked
 from harness.cli.place import make_out, suite_environment, suite_root, usual_workers
 from harness.cli.progress import Board
 from harness.cluster import datastore as datastores
@@ -144,6 +146,9 @@ def run(
     stores = datastores.parse_many(datastore) if datastore else ()
     supervision = Supervision(supervised, liveness, backoff_scale)
     specs = placed(asked(of_backends), spec)
+    if dryrun.wanted(specs):
+        dryrun.dry_run(specs[0], Asked(expression, marks, "", naming.word, supervision), number)
+        return ALL_PASS
     suite = suite_root()
     tests = [str(suite / "scenarios")] if not files else _tests(files)
     console = Console()

@@ -41,6 +41,9 @@ MEANING: Mapping[str, str] = {
 MANAGED = ("akash.network", "nvidia.com/gpu.present")
 """What the keys of the labels begin with that an operator writes on nodes (contract.md part A)."""
 
+_PLAIN = re.compile(r"(/(?!\.{1,2}(/|$))[\w.:-]+)+")
+"""Segments that stand for themselves: a client makes another path of `..`, of nothing, and of what is encoded."""
+
 _REVIEWS = re.compile(r"/apis/authorization\.k8s\.io/v1/(self)?subject(access|rules)reviews")
 _ROLES = re.compile(r"/apis/rbac\.authorization\.k8s\.io/v1/clusterrole(?:binding)?s(?:/([^/]+))?")
 _NODE = re.compile(r"/api/v1/nodes(?:/([^/]+))?")
@@ -60,10 +63,15 @@ class Allowed:
     def refusal(self, method: str, path: str, body: Any) -> str:
         """Why a request that changes something must not be made; empty when it may. Pure."""
         path = path.partition("?")[0]
+        if not _PLAIN.fullmatch(path):
+            return "the path is not a plain one"
         if _REVIEWS.fullmatch(path):
             return ""
         if not self.operator:
             return f"nothing may be changed without {OPERATOR!r} in the list"
+        return self._of_object(method, path, body)
+
+    def _of_object(self, method: str, path: str, body: Any) -> str:
         if (found := _ROLES.fullmatch(path)) is not None:
             name = found.group(1) or _name(body)
             return "" if name == OPERATOR_USER else f"the role {name!r} is not ours"

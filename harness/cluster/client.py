@@ -85,9 +85,9 @@ class WatchEvent:
 
 
 Gate = Callable[[str, str, Any, "Mapping[str, str] | None"], Any]
-"""Called with method, path, body and parameters before a request that changes something.
+"""Called with method, path, body and parameters before each request.
 
-None: it may be made. Anything else is its answer, and nothing is made.
+None: it may be made. Anything else is its answer, and nothing is asked.
 """
 
 
@@ -112,7 +112,7 @@ class KubeClient:
     ) -> None:
         """With the certificates of a cluster of ours, or `tls` and `headers` in which credentials of any kind are.
 
-        `gate` is asked before anything is changed; what it raises is not done.
+        `gate` is asked before each request; what it raises is not done.
         """
         self.server = server.rstrip("/")
         self._ssl = ssl.create_default_context(cafile=None if ca is None else str(ca)) if tls is None else tls
@@ -150,7 +150,7 @@ class KubeClient:
         as_user: str = "",
     ) -> Any:
         """One request; the decoded JSON answer (or text, when the server answers text). `as_user`: impersonated."""
-        if self._gate is not None and method != "GET":
+        if self._gate is not None:
             made_up = self._gate(method, path, body, params)
             if made_up is not None:
                 return made_up

@@ -1,8 +1,8 @@
 """The embedded backend: a real control plane as processes on loopback, ready in seconds.
 
-Datastore, kube-apiserver, kube-controller-manager and kwok are the real ones; egress and GPU registry are ours and run
-in one helper process, relays and load balancers, where there are any, in another, and so does the proxy between
-operator and API server. No root, no namespaces, no containers. Everything dies with the harness.
+Datastore, kube-apiserver, kube-controller-manager and kwok are the real ones; egress and GPU registry are ours, in one
+helper process; relays and load balancers are in another, and so is the proxy between operator and API server, where
+there are any. No root, no namespaces, no containers. Everything dies with the harness.
 
 With three servers each API server has an etcd member of its own, as in K3s. The operator reaches them as through the
 service `kubernetes`: new connections go to servers that are ready, open ones stay where they are. Our own parts (kwok,
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.cluster.apirules import ApiRule
-    from harness.cluster.base import Machine
     from harness.toolchain import Toolchain
 
 READY_DEADLINE_S = 90.0
@@ -63,10 +62,7 @@ _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(slots=True)
 class EmbeddedCluster:
-    """One running cluster; use `async with EmbeddedCluster.start(...)`, or `stop` it yourself.
-
-    `operator_server`: the URL that the operator is given.
-    """
+    """One running cluster, which whoever started it stops. `operator_server`: the URL that the operator is given."""
 
     toolchain: Toolchain
     shape: Shape
@@ -83,6 +79,8 @@ class EmbeddedCluster:
     registry_url: str
     links: tuple[Link, ...] = ()
     ground: Ground = SIMULATED
+    load: None = None  # nothing is run on simulated nodes, and no machines are under them
+    machines: Mapping[str, Any] = field(default_factory=dict)
     ready_s: float = 0.0
     api_ready_s: float = 0.0
     _children: dict[str, Child] = field(default_factory=dict)
@@ -257,16 +255,6 @@ class EmbeddedCluster:
     def api_server(self) -> ApiServer:
         """The first API server."""
         return self.servers[0].api
-
-    @property
-    def load(self) -> None:
-        """None: nothing is run on simulated nodes."""
-        return None
-
-    @property
-    def machines(self) -> Mapping[str, Machine]:
-        """None: simulated nodes are on no machines."""
-        return {}
 
     @property
     def watchers(self) -> tuple[KubeClient, ...]:

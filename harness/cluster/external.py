@@ -9,7 +9,7 @@ and what a harness left that died is removed by the next one, which holds the le
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import json
 import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -59,6 +59,9 @@ NEEDED_TO_ACT: tuple[tuple[str, str, str], ...] = (
     ("create", "coordination.k8s.io", "leases"), ("create", "authorization.k8s.io", "subjectaccessreviews"),
 )  # fmt: skip
 """The same for acting on it. Whoever gives a role must have what it gives: the API server says so itself."""
+
+BEFORE = "harness.invalid/labelled-before"
+"""The annotation of our namespaces that says which labels of operators were there before, by node, as JSON."""
 
 ROLES = ("clusterrolebindings", "clusterroles")
 _FORBIDDEN, _UNAUTHORIZED, _NOT_FOUND = 403, 401, 404
@@ -123,8 +126,14 @@ def backend(spec: BackendSpec) -> ExternalBackend:
         raise UsageError(
             f"--context {given['context']!r}: {file} has no such context", hint=f"it has {', '.join(there) or 'none'}"
         )
+    may = allowed.parse(given.get("allow-destructive", ""))
+    if may.operator and "discovery-image" not in given:
+        raise UsageError(
+            "--backend external needs --discovery-image: nothing can be put into the nodes of somebody's cluster",
+            hint="the operator's own image, as its chart names it; for the reference operator see `harness image`",
+        )
     return ExternalBackend(
-        file, given["context"], allowed.parse(given.get("allow-destructive", "")),
+        file, given["context"], may,
         given.get("pause-image", PAUSE_IMAGE), given.get("discovery-image", ""),
     )  # fmt: skip
 
@@ -158,7 +167,8 @@ async def _start(chosen: ExternalBackend, parent: Path | None, *, looks: bool) -
             cluster.undo = undo.pop_all()
             return cluster
         roles = [found for kind in ROLES if (found := await role(client, kind)) is not None]
-        signs = guard.signs(await addresses(reached.host), nodes, namespaces, roles)
+        before = labels_before(nodes, namespaces)
+        signs = guard.signs(await addresses(reached.host), nodes, namespaces, roles, labelled=before)
         guard.refuse(signs, chosen.allowed, chosen.context)
         ground = Ground(
             simulated=False, nodes=guard.usable(nodes, chosen.allowed), image=chosen.pause_image,
@@ -168,12 +178,11 @@ async def _start(chosen: ExternalBackend, parent: Path | None, *, looks: bool) -
         await lease.acquire()
         undo.push_async_callback(lease.release)
         held.append(lease)
-        undo.push_async_callback(remove_ours, client, labelled_before(nodes))
-        await remove_ours(client, labelled_before(nodes))
+        undo.push_async_callback(remove_ours, client, before)
+        await remove_ours(client, before)
         for name in OURS:
-            labels = {guard.MARK: run_dir.mark}
-            body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
-            await client.create(_NAMESPACES, body)
+            meta = {"name": name, "labels": {guard.MARK: run_dir.mark}, "annotations": {BEFORE: json.dumps(before)}}
+            await client.create(_NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
         cluster = cluster_on(ground)
         undo.callback(cluster.end)
         await cluster.launch()
@@ -185,6 +194,8 @@ def judge(may: Allowed, held: Sequence[HeldLease]) -> Gate:
     """The judge of every request that changes something: by what was allowed, and by the lease once it is held."""
 
     def judged(method: str, path: str, body: Any, _parameters: Mapping[str, str] | None) -> None:
+        if method == "GET":
+            return
         if why := may.refusal(method, path, body):
             raise ClusterError(
                 f"{method} {path} would change what was not allowed to be: {why}", hint="--allow-destructive"
@@ -267,32 +278,50 @@ async def role(client: KubeClient, kind: str) -> dict[str, Any] | None:
     return found
 
 
-def labelled_before(nodes: list[dict[str, Any]]) -> dict[str, frozenset[str]]:
-    """Node -> the labels of operators that it has already, which are somebody else's."""
-    return {node["metadata"]["name"]: frozenset(guard.managed_labels(node)) for node in nodes}
+def labels_before(nodes: list[dict[str, Any]], namespaces: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Node -> the labels of operators that it had before any run of ours; pure.
 
-
-async def remove_ours(client: KubeClient, before: Mapping[str, frozenset[str]]) -> None:
-    """Remove what runs of ours made: role, labels of operators that were not there before, and namespaces, at last.
-
-    Returns when the namespaces are gone; raises WaitTimeoutError when they do not go.
+    A run writes them down in its namespace, so that what one left that died is known from what was there before it.
     """
+    for item in namespaces:
+        noted = (item["metadata"].get("annotations") or {}).get(BEFORE)
+        if guard.left(item) and noted:
+            found: dict[str, list[str]] = json.loads(noted)
+            return found
+    return {node["metadata"]["name"]: list(labels) for node in nodes if (labels := guard.managed_labels(node))}
+
+
+async def remove_ours(client: KubeClient, before: Mapping[str, list[str]]) -> None:
+    """Remove what runs of ours made: labels of operators that were not there before, role, and namespaces at last.
+
+    Tried until it is done, since an API server may be slow, or away for a moment; returns when the namespaces are gone.
+    Raises WaitTimeoutError when they do not go.
+    """
+
+    async def removed(progress: Progress) -> bool | None:
+        try:
+            left = await _remove(client, before)
+        except ClusterError as exc:
+            progress.last = exc.what
+            return None
+        progress.last = f"still there: {', '.join(left)}"
+        return None if left else True
+
+    await until("what runs made to be gone", removed, deadline_s=GONE_DEADLINE_S, interval_s=0.3)
+
+
+async def _remove(client: KubeClient, before: Mapping[str, list[str]]) -> list[str]:
+    """One attempt; the namespaces that are still there."""
+    for node in (await client.get(_NODES))["items"]:
+        name = node["metadata"]["name"]
+        ours = set(guard.managed_labels(node)) - set(before.get(name, ()))
+        if ours:
+            await client.patch(f"{_NODES}/{name}", {"metadata": {"labels": dict.fromkeys(sorted(ours))}})
     for kind in ROLES:
         if (found := await role(client, kind)) is not None and guard.left(found):
             await client.delete(f"{access.RBAC_API}/{kind}/{access.OPERATOR_USER}")
-    for item in (await client.get(_NAMESPACES))["items"]:
-        if item["metadata"]["name"] in OURS and guard.left(item):
-            with contextlib.suppress(ApiError):  # being deleted already
-                await client.delete(f"{_NAMESPACES}/{item['metadata']['name']}")
-
-    async def gone(progress: Progress) -> bool | None:
-        there = {item["metadata"]["name"] for item in (await client.get(_NAMESPACES))["items"]} & set(OURS)
-        progress.last = f"still there: {', '.join(sorted(there))}"
-        return None if there else True
-
-    await until("the namespaces of a run to be gone", gone, deadline_s=GONE_DEADLINE_S, interval_s=0.3)
-    for node in (await client.get(_NODES))["items"]:
-        name = node["metadata"]["name"]
-        ours = set(guard.managed_labels(node)) - before.get(name, frozenset())
-        if ours:
-            await client.patch(f"{_NODES}/{name}", {"metadata": {"labels": dict.fromkeys(sorted(ours))}})
+    listed = [item for item in (await client.get(_NAMESPACES))["items"] if item["metadata"]["name"] in OURS]
+    for item in listed:
+        if guard.left(item) and "deletionTimestamp" not in item["metadata"]:
+            await client.delete(f"{_NAMESPACES}/{item['metadata']['name']}")
+    return sorted(item["metadata"]["name"] for item in listed if guard.left(item))

@@ -16,7 +16,7 @@ from harness.cluster.nodes import is_ready
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from harness.cluster.allowed import Allowed
 
@@ -41,12 +41,17 @@ class Sign:
 
 
 def signs(
-    addresses: Iterable[str], nodes: Sequence[Node], namespaces: Sequence[Node], roles: Sequence[Node] = ()
+    addresses: Iterable[str],
+    nodes: Sequence[Node],
+    namespaces: Sequence[Node],
+    roles: Sequence[Node] = (),
+    *,
+    labelled: Collection[str] = (),
 ) -> tuple[Sign, ...]:
     """All that speaks for a cluster that somebody lives on.
 
     `addresses`: what the API server's name stands for; nodes, namespaces and whatever has the name of the operator's
-    role, as the API server tells them.
+    role, as the API server tells them; `labelled`: the nodes that had labels of operators before any run of ours.
     """
     found: list[Sign] = []
     outside = [text for text in addresses if _outside(text)]
@@ -57,9 +62,9 @@ def signs(
     clouds = {text.partition("://")[0] for text in _providers(nodes) if not text.startswith(_TRIED_OUT)}
     if clouds:
         found.append(Sign(f"its nodes are machines of {', '.join(sorted(clouds))}", CLOUD))
-    labelled = sorted(node["metadata"]["name"] for node in nodes if managed_labels(node))
     if labelled:
-        found.append(Sign(f"an inventory operator has labelled its nodes ({', '.join(labelled[:3])})", AKASH))
+        some = ", ".join(sorted(labelled)[:3])
+        found.append(Sign(f"an inventory operator has labelled its nodes ({some})", AKASH))
     theirs = [item["metadata"]["name"] for item in namespaces if item["metadata"]["name"] in OURS and not left(item)]
     found += [Sign(f"it has a namespace {name}, which is not the harness's") for name in sorted(theirs)]
     if any(not left(item) for item in roles):
@@ -135,6 +140,6 @@ def _amount(quantities: Mapping[str, str], name: str) -> int:
     from kubernetes.utils import parse_quantity  # noqa: PLC0415 - takes a second to load, and few runs need it
 
     try:
-        return int(parse_quantity(quantities.get(name, "0")))
+        return int(parse_quantity(quantities.get(name, "0")))  # type: ignore[no-untyped-call]
     except ValueError:
         return 0

@@ -1,12 +1,11 @@
 """Access to a cluster that is there already: what a kubeconfig says of it, with credentials of whatever kind it has.
 
-The official client reads the file: certificates as files or data, tokens, passwords, and plug-ins that fetch
-credentials are its trade. What it finds is handed to our own client (`harness.cluster.client` says why there is one).
+The official client reads the file: certificates as files or data, tokens, and plug-ins that fetch credentials
+are its trade. What it finds is handed to our own client (`harness.cluster.client` says why there is one).
 """
 
 from __future__ import annotations
 
-import base64
 import concurrent.futures
 import ssl
 from dataclasses import dataclass
@@ -128,10 +127,12 @@ def _access(found: Any, file: Path, context: str) -> Access:
             f"--kubeconfig {file}: the certificates of context {context!r} cannot be used: {exc}",
             hint="does `kubectl --context` with it work?",
         ) from exc
-    headers = {}
-    if token := found.get_api_key_with_prefix("authorization"):
-        headers["Authorization"] = token if " " in token else f"Bearer {token}"
-    elif found.username:
-        pair = base64.b64encode(f"{found.username}:{found.password}".encode()).decode()
-        headers["Authorization"] = f"Basic {pair}"
+    for named in ("proxy", "tls_server_name"):
+        if getattr(found, named, None):
+            raise UsageError(
+                f"--kubeconfig {file}: context {context!r} has a {named.replace('_', '-')}, which is not supported",
+                hint="give a context that reaches the API server without",
+            )
+    tokens = [str(one["value"]) for one in found.auth_settings().values() if one.get("value")]
+    headers = {"Authorization": tokens[0] if " " in tokens[0] else f"Bearer {tokens[0]}"} if tokens else {}
     return Access(context, str(found.host).rstrip("/"), ca, bool(found.verify_ssl), tls, headers)

@@ -98,7 +98,7 @@ class HeldLease:
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": {"name": LEASE},
-            "spec": {**self._spec(), "acquireTime": _now(), "leaseTransitions": 0},
+            "spec": {**self.spec(), "acquireTime": _now(), "leaseTransitions": 0},
         }
         try:
             made = await self.client.create(LEASES, body)
@@ -124,7 +124,7 @@ class HeldLease:
         await self._write(str(again["metadata"]["resourceVersion"]), acquireTime=_now())
 
     async def _write(self, version: str, **more: Any) -> None:
-        body = {"metadata": {"resourceVersion": version}, "spec": {**self._spec(), **more}}
+        body = {"metadata": {"resourceVersion": version}, "spec": {**self.spec(), **more}}
         try:
             made = await self.client.patch(f"{LEASES}/{LEASE}", body)
         except ApiError as exc:
@@ -146,7 +146,8 @@ class HeldLease:
             else:
                 self._renewed = time.monotonic()
 
-    def _spec(self) -> dict[str, Any]:
+    def spec(self) -> dict[str, Any]:
+        """What the lease says while it is ours."""
         return {"holderIdentity": self.identity, "leaseDurationSeconds": self.duration_s, "renewTime": _now()}
 
 

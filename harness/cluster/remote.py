@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from harness.cluster.server import Server
     from harness.process.ports import Ports
 
-HELPER_DEADLINE_S = 30.0
+HELPER_DEADLINE_S = 90.0
+"""As READY_DEADLINE_S of the embedded backend: a machine may be busy with starting others."""
+
 TOKEN_LIFE_S = 7200
 """Longer than any run; an API server may give a token a shorter life, and then says so."""
 

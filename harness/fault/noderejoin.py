@@ -34,7 +34,7 @@ class NodeRejoins(OfOneNode):
         """The node, and what it is registered as."""
         chosen = await OfOneNode.prepare(self, world)
         found = await world.cluster.client.get(f"{_NODES}/{chosen['target']}")
-        return {**chosen, "uid": found["metadata"]["uid"], "node": registered(found)}
+        return {**chosen, "node": registered(found)}
 
     async def inject(self, world: World, state: State) -> None:
         """Delete the Node."""

@@ -10,7 +10,7 @@ from harness.cluster.backend import ELSEWHERE, POD
 from harness.cluster.base import POD_NAMESPACE
 from harness.errors import UsageError
 from harness.image.store import Image, Say, silent
-from harness.operator.base import OperatorConfig, OperatorSpec
+from harness.operator.base import SIMULATED_DISCOVERY, OperatorConfig, OperatorSpec
 from harness.operator.container import OperatorPod
 from harness.operator.elsewhere import OperatorElsewhere
 from harness.operator.image import image_of
@@ -87,7 +87,7 @@ def operator(
         kubeconfig=cluster.operator_kubeconfig, rest_port=cluster.take_port(), grpc_port=cluster.take_port(),
         registry_url=cluster.registry_url, namespace=POD_NAMESPACE, config=given,
         by_environment=scenario.by_environment, address=scenario.rest_address,
-        **({"discovery_image": name} if name else {}),
+        discovery_image=name or SIMULATED_DISCOVERY,
     )  # fmt: skip
 
     def note(**fields: Any) -> None:

@@ -29,7 +29,7 @@ PLACEHOLDER = re.compile(r"…|^[A-Z_]+$|\[")
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PROMISE = re.compile(r"\b(?:SHAPE|TRUTH|LABEL|AVAIL|RECOVER|SURVIVE|NAMES|CONFIG)-\d+\b")
-SCENARIO = re.compile(r"(?<![\w/.])((?:chaos|conformance|regression)/[a-z0-9]+(?:-[a-z0-9]+)*)(?![\w/.*-]|\.py)")
+SCENARIO = re.compile(r"(?<![\w/.])((?:chaos|conformance|regression|shared)/[a-z0-9]+(?:-[a-z0-9]+)*)(?![\w/.*-]|\.py)")
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
