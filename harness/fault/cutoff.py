@@ -7,8 +7,16 @@ from typing import ClassVar
 
 from harness.errors import FaultError
 from harness.fault import evidence
-from harness.fault.base import NODE, State, World, pick_node
-from harness.fault.machine import BOOT_DEADLINE_S, CONTROL_PLANE, SEEN_DEADLINE_S, machine_of, not_ready, well
+from harness.fault.base import NODE, State, World
+from harness.fault.machine import (
+    BOOT_DEADLINE_S,
+    CONTROL_PLANE,
+    SEEN_DEADLINE_S,
+    machine_of,
+    not_ready,
+    pick_machine,
+    well,
+)
 from harness.wait import Progress, until
 
 SERVERS, PEERS, ALL = "servers", "peers", "all"
@@ -54,7 +62,7 @@ class NodeCutOff:
 
     async def prepare(self, world: World) -> State:
         """The node, and the addresses of those from which it is cut off."""
-        name = pick_node(world, self.node)
+        name = await pick_machine(world, self.node)
         if machine_of(world, name).role == CONTROL_PLANE:
             raise FaultError(f"{name} carries the control plane", hint="a scenario with machines=2 has workers")
         others = {

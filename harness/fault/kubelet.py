@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from harness.errors import FaultError
 from harness.fault import evidence
-from harness.fault.base import DISCOVERY, NODE, State, World, pick_node
-from harness.fault.machine import BOOT_DEADLINE_S, SEEN_DEADLINE_S, machine_of, not_ready, well
+from harness.fault.base import DISCOVERY, NODE, State, World
+from harness.fault.machine import BOOT_DEADLINE_S, SEEN_DEADLINE_S, machine_of, not_ready, pick_machine, well
 
 KUBELET, RUNTIME = "kubelet", "containerd"
 
@@ -53,9 +53,7 @@ class _UnitStopped:
 
     async def prepare(self, world: World) -> State:
         """The node."""
-        name = pick_node(world, self.node)
-        machine_of(world, name)
-        return {"target": name}
+        return {"target": await pick_machine(world, self.node, alone=True)}
 
     async def inject(self, world: World, state: State) -> None:
         """Stop it."""
@@ -115,9 +113,7 @@ class NodePressed:
 
     async def prepare(self, world: World) -> State:
         """The node."""
-        name = pick_node(world, self.node)
-        machine_of(world, name)
-        return {"target": name}
+        return {"target": await pick_machine(world, self.node)}
 
     async def inject(self, world: World, state: State) -> None:
         """Change the kubelet's threshold, with the file as it was kept beside it, and start the kubelet again."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from harness.errors import ClusterError, FaultError
 from harness.fault import evidence
 from harness.fault.base import NODE, State, World, pick_node
+from harness.fault.discoverypod import LABELS, PODS
 from harness.wait import Progress, until
 
 if TYPE_CHECKING:
@@ -79,6 +80,34 @@ def moment(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat(found[1] + (found[2] or "") + found[3].replace("Z", "+00:00"))
 
 
+async def operator_nodes(world: World) -> set[str]:
+    """The nodes that run a pod of the operator's namespace which is not for discovery."""
+    pods = (await world.cluster.client.get(PODS))["items"]
+    return {
+        str(pod["spec"]["nodeName"]) for pod in pods
+        if pod["spec"].get("nodeName") and not LABELS.items() <= (pod["metadata"].get("labels") or {}).items()
+    }  # fmt: skip
+
+
+async def pick_machine(world: World, wanted: str | None, *, alone: bool = False) -> str:
+    """The wanted node, or one drawn from the run's seed that does not run the operator: its loss is another fault.
+
+    `alone`: a node that runs it will do where there is no other. Raises FaultError where there is none that will do, or
+    its machine cannot be reached.
+    """
+    name = pick_node(world, wanted)
+    machine_of(world, name)
+    spared = await operator_nodes(world)
+    free = sorted(set(world.profiles) - spared)
+    if name not in spared:
+        return name
+    if wanted is None and free:
+        return world.rng.choice(free)
+    if not alone:
+        raise FaultError(f"node {name} runs the operator, which would be lost with it", hint="machines=2: another one")
+    return name
+
+
 class OfOneMachine:
     """What the faults of one machine have in common: a target that does not carry the control plane alone."""
 
@@ -91,7 +120,7 @@ class OfOneMachine:
 
     async def prepare(self, world: World) -> State:
         """The node."""
-        name = pick_node(world, self.node)
+        name = await pick_machine(world, self.node)
         if machine_of(world, name).role == CONTROL_PLANE:
             raise FaultError(
                 f"the machine of {name} carries the control plane: nobody could tell what became of the node",

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from harness.cluster.base import POD_NAMESPACE
 from harness.errors import ClusterError, FaultError
 from harness.fault.base import MEMBER, NODE, State, World
-from harness.fault.discoverypod import LABELS
-from harness.fault.machine import CONTROL_PLANE, SEEN_DEADLINE_S, machine_of, not_ready, ready_again
+from harness.fault.machine import CONTROL_PLANE, SEEN_DEADLINE_S, machine_of, not_ready, operator_nodes, ready_again
 from harness.wait import Progress, until
 
 if TYPE_CHECKING:
@@ -44,7 +42,7 @@ class ServerMachineKilled:
         if len(servers) < LEAST:
             raise FaultError(f"there are {len(servers)} servers with machines: the others must be a majority", hint="3")
         leader = await leading(list(servers.values()))
-        spared = await _of_operator(world)
+        spared = await operator_nodes(world)
         able = [leader] if self.role == LEADER else sorted(set(servers) - spared)
         if not able or able[0] in spared:
             raise FaultError(f"the operator runs on {', '.join(sorted(spared))}: no server can be lost without it")
@@ -97,12 +95,3 @@ async def leading(servers: list[Machine]) -> str:
         except ClusterError as exc:
             silent.append(exc.what)
     raise ClusterError(f"no etcd of {', '.join(machine.name for machine in servers)} leads; {'; '.join(silent)}")
-
-
-async def _of_operator(world: World) -> set[str]:
-    """The nodes that run a pod of the operator's namespace which is not for discovery."""
-    pods = (await world.cluster.client.get(f"/api/v1/namespaces/{POD_NAMESPACE}/pods"))["items"]
-    return {
-        str(pod["spec"]["nodeName"]) for pod in pods
-        if pod["spec"].get("nodeName") and not LABELS.items() <= (pod["metadata"].get("labels") or {}).items()
-    }  # fmt: skip

@@ -36,7 +36,7 @@ from harness.run.stage import staged
 from harness.wait import interval, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from harness.cluster.backend import BackendSpec
@@ -164,7 +164,7 @@ def carry_out(plan: Plan, setup: Setup) -> RunResult:
         scenario=plan.label,
         seed=plan.seed,
         operator=setup.operator.describe(),
-        versions=versions(setup.toolchain),
+        versions={**versions(setup.toolchain), **provided(history)},
         datastore=plan.datastore,
         backend=plan.backend,
         names=plan.names,
@@ -205,6 +205,12 @@ def versions(toolchain: Toolchain) -> dict[str, str]:
     except PackageNotFoundError:
         own = "not installed"
     return {"harness": own, "python": platform.python_version(), **toolchain.versions}
+
+
+def provided(history: reader.History) -> Mapping[str, str]:
+    """What a cluster of real nodes was made of, and what was done differently on this machine, from a run's history."""
+    mark = history.mark("provided")
+    return {} if mark is None else dict(mark["detail"])
 
 
 def _make_bundle(out: Path, label: str) -> Path:

@@ -197,6 +197,8 @@ async def staged(
     provider = backend.make(setup.backend)
     cluster = await provider.start(setup.toolchain, _shape_of(scenario, setup))
     history.add("mark", mark="cluster", detail=cluster.versions().get("datastore", ""))
+    if not cluster.ground.simulated:
+        history.add("mark", mark="provided", detail=dict(cluster.versions()))
     try:
         if not cluster.ground.simulated:
             scenario = machines.settled(scenario, cluster.ground, history)

@@ -15,6 +15,7 @@ import pytest
 from harness import seed as seeds
 from harness.errors import ClusterError, FaultError
 from harness.fault import catalog, cutoff, kubelet, machine
+from harness.fault.discoverypod import LABELS, PODS
 from harness.fault.machine import moment
 
 if TYPE_CHECKING:
@@ -95,10 +96,13 @@ class Api:
     """A Node whose conditions follow from its machine, and its Lease."""
 
     box: Box
+    pods: list[Any] = field(default_factory=list)
     conditions: dict[str, str] = field(default_factory=dict)
 
     async def get(self, path: str) -> Any:
-        """The Node or the Lease."""
+        """The Node, the Lease, or the pods of the operator's namespace."""
+        if path == PODS:
+            return {"items": self.pods}
         if path.startswith(LEASES):
             return {"spec": {"renewTime": "2026-01-01T00:00:10.000000Z"}}
         well = self.box.held == "running" and set(self.box.units.values()) == {"active"}
@@ -108,7 +112,7 @@ class Api:
 
 def world_of(*boxes: Box, target: Box, **conditions: str) -> World:
     """A world in which one of these machines' nodes may be harmed."""
-    cluster = SimpleNamespace(machines={box.name: box for box in boxes}, client=Api(target, conditions))
+    cluster = SimpleNamespace(machines={box.name: box for box in boxes}, client=Api(target, [], conditions))
     rng = seeds.stream(1, "machines")
     return cast("World", SimpleNamespace(cluster=cluster, profiles={target.name: None}, rng=rng))
 
@@ -261,3 +265,27 @@ def test_moments_of_kubernetes_and_of_docker_compare() -> None:
     assert moment("2026-11-26T04:56:57Z") == dt.datetime(2026, 11, 26, 4, 56, 57, tzinfo=dt.UTC)
     with pytest.raises(ClusterError, match="not a moment: 'soon'"):
         moment("soon")
+
+
+def pod(node: str, **labels: str) -> dict[str, Any]:
+    """A pod of the operator's namespace."""
+    return {"metadata": {"labels": labels}, "spec": {"nodeName": node}}
+
+
+@pytest.mark.parametrize("kind", ["machine-killed", "node-cut-off", "node-pressed", "kubelet-stopped"])
+def test_the_node_that_runs_the_operator_is_spared(kind: str) -> None:
+    """Discovery pods are everywhere and spare nobody; a node that was named is refused, where the operator would go."""
+    plane, box, other = Box("plane", role="control-plane"), Box("worker"), Box("other")
+    world: Any = world_of(plane, box, other, target=box)
+    world.profiles["other"] = None
+    world.cluster.client.pods += [pod("worker", app="operator"), pod("other", **LABELS), pod("worker", **LABELS)]
+
+    chosen = {asyncio.run(catalog.from_json({"kind": kind}).prepare(world))["target"] for _ in range(10)}
+
+    assert chosen == {"other"}
+    named = catalog.from_json({"kind": kind, "node": "worker"})
+    if kind == "kubelet-stopped":
+        assert asyncio.run(named.prepare(world))["target"] == "worker"
+    else:
+        with pytest.raises(FaultError, match="node worker runs the operator"):
+            asyncio.run(named.prepare(world))
