@@ -17,6 +17,7 @@ from harness.fault.servermachine import LEADER, ServerMachineKilled, leading
 from tests.unit.fault.test_fault_machines import LEASES, Box
 
 if TYPE_CHECKING:
+    from harness.cluster.base import Machine
     from harness.fault.base import World
 
 IMAGE = "inventory-harness.invalid/operator:1"
@@ -109,7 +110,7 @@ def test_of_one_server_none_can_be_lost() -> None:
 def test_where_nobody_leads_that_is_said() -> None:
     """With what those said who gave no answer."""
     with pytest.raises(ClusterError, match=r"no etcd of a, b leads; b does not run"):
-        asyncio.run(leading([Server("a"), Server("b", held="exited")]))
+        asyncio.run(leading(cast("list[Machine]", [Server("a"), Server("b", held="exited")])))
 
 
 @dataclass
