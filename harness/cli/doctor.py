@@ -22,6 +22,7 @@ from harness.cluster.backend import BackendSpec, available, make
 from harness.errors import HarnessError, PlatformError
 from harness.fault.port import BOTH, possible
 from harness.process.cell import planned
+from harness.run.shortage import shortage
 from harness.toolchain import DEFAULT_KUBERNETES, cache_root, outlook
 from harness.toolchain.build import find_go
 from harness.toolchain.machine import architecture
@@ -95,6 +96,7 @@ def examine(kubernetes: str = DEFAULT_KUBERNETES) -> tuple[Check, ...]:
         _loopback(),
         _ipv6(),
         _memory_groups(),
+        _instances(),
         _docker(),
         *_backends(),
     ]
@@ -244,6 +246,14 @@ def _backends() -> Iterable[Check]:
             yield Check(f"backend {name}", WARN, "; ".join(str(problem) for problem in problems))
         else:
             yield Check(f"backend {name}", OK, "can be used")
+
+
+def _instances() -> Check:
+    """An operator that watches its configuration needs an inotify instance."""
+    short = shortage()
+    if short:
+        return Check("inotify", FAIL, f"{short}: raise fs.inotify.max_user_instances (sysctl), or end what holds them")
+    return Check("inotify", OK, "instances are left for operators that watch files")
 
 
 def _docker() -> Check:
