@@ -151,12 +151,20 @@ class Stage:
             for event in listed.values():
                 await event.wait()
         self.spawn(stall.follow(self.history, self.history.clock))
-        if isinstance(self.operator, OperatorProcess):
-            shortage.require()
-            self.spawn(shortage.follow(self.history))
         if not self.cluster.ground.simulated:
             self.spawn(discovered.follow(self.cluster, self.live, self.discovered))
         phase("starting the operator")
+        await self._start()
+        if self.liveness is not None:
+            self.spawn(self.liveness.run())
+        if self.cluster.proxied:
+            self.spawn(footprint.follow(self.cluster, self.history))
+
+    async def _start(self) -> None:
+        """Start the operator, and follow what it does and says."""
+        if isinstance(self.operator, OperatorProcess):
+            shortage.require()
+            self.spawn(shortage.follow(self.history))
         await self.operator.start()
         if self.world.config is not None or "RECOVER-3" in self.scenario.promises:
             ports = (self.operator.rest_port, self.operator.grpc_port)
@@ -165,10 +173,6 @@ class Stage:
             self.tasks += usage.followers(self.operator, self.history, self.scenario.promises)
         for poller in (self.polling.rest, self.polling.query, self.polling.stream, self.polling.health):
             self.spawn(poller())
-        if self.liveness is not None:
-            self.spawn(self.liveness.run())
-        if self.cluster.proxied:
-            self.spawn(footprint.follow(self.cluster, self.history))
 
     async def _strike(self) -> None:
         """Let go what faults hold, and end the side tasks and the operator."""
