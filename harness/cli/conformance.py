@@ -11,7 +11,7 @@ from rich.console import Console
 
 from harness import seed as seeds
 from harness.bundle import DATASTORE_VARIABLE
-from harness.cli.backend import asked, backend_options, bring_for
+from harness.cli.backend import asked, at_once, backend_options, bring_for
 from harness.cli.backend import words as backend_words
 from harness.cli.conformance_tables import print_tables
 from harness.cli.place import make_out, suite_root
@@ -121,7 +121,7 @@ def conformance(
         console.print(f"looking at the operator {spec.name} (sha256 {spec.sha256[:12]}…)")
     preflight(spec, tools, specs, console.print)
     arguments = pytest_arguments(
-        suite, operator, number, directory, kubernetes, workers=workers, parts=CONFORMANCE, expression=expression,
+        suite, operator, number, directory, kubernetes, workers=at_once(specs, workers), parts=CONFORMANCE, expression=expression,
         marks="promise", defect=defect,
         more=(
             *(("--own-datastores",) if choice and not stores else ()), *Supervision(liveness=liveness).options(),

@@ -16,7 +16,7 @@ from rich.console import Console
 from harness import seed as seeds
 from harness.bundle import DATASTORE_VARIABLE, SUMMARY_FILE, SUMMARY_TEXT_FILE
 from harness.cli import dryrun
-from harness.cli.backend import asked, backend_options, bring_for
+from harness.cli.backend import asked, at_once, backend_options, bring_for
 from harness.cli.backend import words as backend_words
 from harness.cli.bundle import pack_all
 from harness.cli.collect import Asked
@@ -159,7 +159,7 @@ def run(
         console.print(f"looking at the operator {spec.name} (sha256 {spec.sha256[:12]}…)")
     preflight(spec, tools, specs, console.print)
     arguments = pytest_arguments(
-        suite, operator, number, directory, kubernetes, workers=workers, tests=tests, expression=expression,
+        suite, operator, number, directory, kubernetes, workers=at_once(specs, workers), tests=tests, expression=expression,
         marks=marks, defect=defect,
         more=(
             f"--names={naming.word}", *supervision.options(), *(["--audit"] if audit else []), *backend_words(specs)
