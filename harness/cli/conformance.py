@@ -108,6 +108,7 @@ def conformance(
     number = seeds.check(seed) if seed is not None else seeds.fresh()
     stores = datastores.parse_many(datastore) if datastore else ()
     specs = placed(asked(of_backends), spec)
+    workers = at_once(specs, workers)
     choice = not specs or all(capability.DATASTORES in backends.make(one).capabilities() for one in specs)
     suite = suite_root()
     clauses = clauses_of(test for test in suite_tests(suite) if test.conformance)
@@ -121,7 +122,7 @@ def conformance(
         console.print(f"looking at the operator {spec.name} (sha256 {spec.sha256[:12]}…)")
     preflight(spec, tools, specs, console.print)
     arguments = pytest_arguments(
-        suite, operator, number, directory, kubernetes, workers=at_once(specs, workers), parts=CONFORMANCE, expression=expression,
+        suite, operator, number, directory, kubernetes, workers=workers, parts=CONFORMANCE, expression=expression,
         marks="promise", defect=defect,
         more=(
             *(("--own-datastores",) if choice and not stores else ()), *Supervision(liveness=liveness).options(),

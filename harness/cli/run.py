@@ -146,6 +146,7 @@ def run(
     stores = datastores.parse_many(datastore) if datastore else ()
     supervision = Supervision(supervised, liveness, backoff_scale)
     specs = placed(asked(of_backends), spec)
+    workers = at_once(specs, workers)
     if dryrun.wanted(specs):
         dryrun.dry_run(specs[0], Asked(expression, marks, "", naming.word, supervision), number)
         return ALL_PASS
@@ -159,7 +160,7 @@ def run(
         console.print(f"looking at the operator {spec.name} (sha256 {spec.sha256[:12]}…)")
     preflight(spec, tools, specs, console.print)
     arguments = pytest_arguments(
-        suite, operator, number, directory, kubernetes, workers=at_once(specs, workers), tests=tests, expression=expression,
+        suite, operator, number, directory, kubernetes, workers=workers, tests=tests, expression=expression,
         marks=marks, defect=defect,
         more=(
             f"--names={naming.word}", *supervision.options(), *(["--audit"] if audit else []), *backend_words(specs)
