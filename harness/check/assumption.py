@@ -112,6 +112,18 @@ def radius(context: Context) -> PromiseVerdict:
     return judge("RADIUS", examined=examined if looks else marks, unit=unit, reasons=reasons)
 
 
+def machine(context: Context) -> PromiseVerdict:
+    """The machine had what an operator needs of it."""
+    marks = sum(1 for _ in context.history.of("mark"))
+    return judge("MACHINE", examined=marks, unit="marks", reasons=shortage(context))
+
+
+def shortage(context: Context) -> list[str]:
+    """Why nothing at all may be held against the operator; empty when the machine ran out of nothing."""
+    short = context.history.mark("shortage")
+    return [] if short is None else [_shown(short.get("detail"))]
+
+
 def traffic(context: Context) -> PromiseVerdict:
     """Enough of our traffic was done."""
     wanted = int(context.scenario.get("min_ops") or 0)
@@ -151,6 +163,7 @@ ASSUMPTIONS: tuple[tuple[str, Callable[[Context], PromiseVerdict]], ...] = (
     ("FAULT-BIT", fault_bit),
     ("TRIGGER", triggers),
     ("RADIUS", radius),
+    ("MACHINE", machine),
     ("TRAFFIC", traffic),
     ("HEAL", heal),
     ("OBSERVED", observed),

@@ -11,6 +11,7 @@ from harness.check import (
     footprint,
     freshness,
     labels,
+    ports,
     process,
     recovery,
     replicas,
@@ -18,7 +19,7 @@ from harness.check import (
     storage,
     truth,
 )
-from harness.check.assumption import ASSUMPTIONS, gate_failure
+from harness.check.assumption import ASSUMPTIONS, gate_failure, shortage
 from harness.check.base import CHECKERS, JUDGED_FIELDS, Context, build_context
 from harness.check.verdict import PASS, UNKNOWN, PromiseVerdict, Verdict, judge, worst
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from harness.history.reader import History
 
 # Importing a module of checkers registers what it judges.
-CHECKER_MODULES = (availability, config, footprint, labels, process, recovery, replicas, shape, storage, truth)
+CHECKER_MODULES = (availability, config, footprint, labels, ports, process, recovery, replicas, shape, storage, truth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ PROMISES: Mapping[str, Promise] = {
         ),
         Promise("RECOVER-1", "after a fault is healed the inventory is true again without a restart", 15),
         Promise("RECOVER-2", "losing a leader, a member or a server is not visible outside"),
-        Promise("RECOVER-3", "service as soon as a taken port is free", 5),
+        Promise("RECOVER-3", "a taken port is named by an error, and served as soon as it is free", 5),
         Promise("RECOVER-4", "a broken discovery pod is replaced or asked again", 30),
         Promise("SURVIVE-1", "no panic, no exit, no deadlock"),
         Promise("SURVIVE-2", "no resource leaks", 60),
@@ -158,7 +159,7 @@ def _promise(name: str, context: Context) -> PromiseVerdict:
         return judge(name, examined=0, unit="records", reasons=[f"{name} is not a promise of the contract"])
     if not promise.judged or check is None:
         return judge(name, examined=0, unit="records", reasons=[f"{name} is not judged yet"])
-    failure = gate_failure(context) if name not in WITHOUT_GATE else []
+    failure = shortage(context) or (gate_failure(context) if name not in WITHOUT_GATE else [])
     if failure:
         return judge(name, examined=0, unit="records", reasons=failure)
     return _guarded(name, check, context)

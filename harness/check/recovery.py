@@ -1,4 +1,4 @@
-"""RECOVER-1, RECOVER-3, RECOVER-4 and NAMES-1: true again, served again, in time.
+"""RECOVER-1, RECOVER-4 and NAMES-1: true again, in time.
 
 Windows that overlap are one disturbance: recovery is counted from its last heal, and watched until the next inject or
 the end of the run. An operator has recovered at the first answer that is exactly true (within SLACK_S) and after which
@@ -24,7 +24,7 @@ from harness.check.base import JUDGED_FIELDS, Context, capped, checker
 from harness.check.exits import exit_permitted
 from harness.check.tracks import SLACK_S
 from harness.check.verdict import Finding, PromiseVerdict, judge
-from harness.check.windows import DISCOVERY, GRPC, REST, FaultWindow
+from harness.check.windows import DISCOVERY, FaultWindow
 from harness.model.inventory import ABSENT
 from harness.model.timeline import CPU_INFO, GPU_INFO, PRESENT
 
@@ -302,51 +302,6 @@ def _exits(context: Context, recovery: Recovery) -> list[Finding]:
         for gone in context.windows.exits
         if recovery.begin_s <= gone.t <= until and not exit_permitted(context, gone)
     ]
-
-
-@checker("RECOVER-3")
-def recover_3(context: Context) -> PromiseVerdict:
-    """Once a port that was taken is free again, its listener serves the inventory in time."""
-    objective_s = context.objective("RECOVER-3")
-    findings: list[Finding] = []
-    examined = 0
-    waits: list[float] = []
-    for listener, sources in ((REST, ("rest",)), (GRPC, ("query", "stream"))):
-        for window in context.windows.affecting({listener}):
-            if window.healed_s is None:
-                continue
-            for source in sources:
-                if not context.answers.get(source):
-                    continue
-                examined += 1
-                # The track, not the messages: a stream that is connected and has nothing new to say serves as well.
-                track = context.tracks[source]
-                low, high = track.indices(window.healed_s, context.end_s)
-                first = track.t[low] if low <= high else None
-                if first is not None:
-                    waits.append(first - window.healed_s)
-                if first is None or first - window.healed_s > objective_s:
-                    findings.append(_unserved(context, window, source, first, objective_s))
-    return judge(
-        "RECOVER-3",
-        examined=examined,
-        unit="listeners",
-        findings=capped("RECOVER-3", findings),
-        measured={"service_s": max(waits)} if waits else None,
-    )
-
-
-def _unserved(context: Context, window: FaultWindow, source: str, first: float | None, objective_s: float) -> Finding:
-    healed = window.end_s
-    reported = f"first answer after {first - healed:.2f} s" if first is not None else "no answer until the end"
-    target = f" ({window.target})" if window.target else ""
-    return Finding(
-        text=f"{source}: {reported} since the heal of {window.kind}{target}, objective {objective_s:g} s",
-        object=source,
-        expected=f"service within {objective_s:g} s",
-        reported=reported,
-        t_s=min(healed + objective_s, context.end_s),
-    )
 
 
 @checker("NAMES-1")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from harness.cli.toolchain import bring
-from harness.cluster.backend import ALL, EMBEDDED, MODULES, PLACES, SETTINGS, make, parse_many
+from harness.cluster.backend import ALL, EMBEDDED, EXTERNAL, MODULES, PLACES, SETTINGS, make, parse_many
+from harness.errors import UsageError
 from harness.run.choose import NO_TOOLCHAIN, optional_parts, uses_toolchain
 
 if TYPE_CHECKING:
@@ -68,6 +69,18 @@ def words(specs: Iterable[BackendSpec]) -> tuple[str, ...]:
         return ()
     settings = {word: None for spec in listed for word in spec.options() if not word.startswith("--backend=")}
     return (f"--backend={','.join(spec.name for spec in listed)}", *settings)
+
+
+def at_once(specs: Iterable[BackendSpec], wanted: int | None) -> int | None:
+    """How many runs at a time; None: as many as usual. On somebody's cluster there is one, or the lease would be ours.
+
+    Raises UsageError where more are asked for.
+    """
+    if EXTERNAL not in {spec.name for spec in specs}:
+        return wanted
+    if wanted not in {None, 1}:
+        raise UsageError(f"-n {wanted}: on somebody's cluster one run is made at a time", hint="drop -n")
+    return 1
 
 
 def bring_for(specs: Sequence[BackendSpec], kubernetes: str, stores: Iterable[DatastoreSpec]) -> Toolchain:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from harness import seed as seeds
 from harness.bundle import DATASTORE_VARIABLE
-from harness.cli.backend import asked, backend_options, bring_for
+from harness.cli.backend import asked, at_once, backend_options, bring_for
 from harness.cli.backend import words as backend_words
 from harness.cli.conformance_tables import print_tables
 from harness.cli.place import make_out, suite_root
@@ -108,6 +108,7 @@ def conformance(
     number = seeds.check(seed) if seed is not None else seeds.fresh()
     stores = datastores.parse_many(datastore) if datastore else ()
     specs = placed(asked(of_backends), spec)
+    workers = at_once(specs, workers)
     choice = not specs or all(capability.DATASTORES in backends.make(one).capabilities() for one in specs)
     suite = suite_root()
     clauses = clauses_of(test for test in suite_tests(suite) if test.conformance)

@@ -24,6 +24,7 @@ from harness.cluster.kindcluster import ROOM_PER_NODE
 from harness.errors import HarnessError, PlatformError
 from harness.fault.port import BOTH, possible
 from harness.process.cell import planned
+from harness.run.shortage import shortage
 from harness.toolchain import DEFAULT_KUBERNETES, cache_root, outlook
 from harness.toolchain.build import find_go
 from harness.toolchain.machine import architecture
@@ -97,6 +98,7 @@ def examine(kubernetes: str = DEFAULT_KUBERNETES) -> tuple[Check, ...]:
         _loopback(),
         _ipv6(),
         _memory_groups(),
+        _instances(),
         *containers(),
         *_backends(),
     ]
@@ -246,6 +248,14 @@ def _backends() -> Iterable[Check]:
             yield Check(f"backend {name}", WARN, "; ".join(str(problem) for problem in problems))
         else:
             yield Check(f"backend {name}", OK, "can be used")
+
+
+def _instances() -> Check:
+    """An operator that watches its configuration needs an inotify instance."""
+    short = shortage()
+    if short:
+        return Check("inotify", FAIL, f"{short}: raise fs.inotify.max_user_instances (sysctl), or end what holds them")
+    return Check("inotify", OK, "instances are left for operators that watch files")
 
 
 def containers() -> Iterable[Check]:

@@ -16,7 +16,7 @@ from rich.console import Console
 from harness import seed as seeds
 from harness.bundle import DATASTORE_VARIABLE, SUMMARY_FILE, SUMMARY_TEXT_FILE
 from harness.cli import dryrun
-from harness.cli.backend import asked, backend_options, bring_for
+from harness.cli.backend import asked, at_once, backend_options, bring_for
 from harness.cli.backend import words as backend_words
 from harness.cli.bundle import pack_all
 from harness.cli.collect import Asked
@@ -146,6 +146,7 @@ def run(
     stores = datastores.parse_many(datastore) if datastore else ()
     supervision = Supervision(supervised, liveness, backoff_scale)
     specs = placed(asked(of_backends), spec)
+    workers = at_once(specs, workers)
     if dryrun.wanted(specs):
         dryrun.dry_run(specs[0], Asked(expression, marks, "", naming.word, supervision), number)
         return ALL_PASS

@@ -136,9 +136,9 @@ class Behaviour:
     Kubernetes does not accept). Serving: `inventory_while_away`, `inventory_while_refused` (the API server answers
     5xx), `inventory_while_reconnecting` (a watch was lost, and the API server answers), `document_while_away`,
     `rest_waits_while_away`, `rest_takes_turns`, `stream_messages` (of the n-th call), `always_healthy`,
-    `retries_ports`. Configuration file: `config_reader` (the way to its text), `on_bad_config` (says so, and what is
-    in force from then on; None: what was), `on_bad_start` (what is in force when the first one is bad). Access:
-    `rereads_token` (before each request). Storage: `storage`.
+    `retries_ports`, `names_taken_ports`. Configuration file: `config_reader` (the way to its text), `on_bad_config`
+    (says so, and what is in force from then on; None: what was), `on_bad_start` (what is in force when the first one is
+    bad). Access: `rereads_token` (before each request). Storage: `storage`.
     """
 
     resync: Callable[[], Awaitable[None]] = at_once
@@ -185,6 +185,7 @@ class Behaviour:
     stream_messages: Callable[[Publisher, int], AsyncGenerator[bytes, None]] = each_change
     always_healthy: bool = False
     retries_ports: bool = True
+    names_taken_ports: bool = True
     config_reader: Callable[[str], Callable[[], str]] = read_again
     on_bad_config: Callable[[UsageError], Config | None] = keep_last_good
     on_bad_start: Callable[[UsageError], Config] = refuse

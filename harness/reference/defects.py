@@ -370,6 +370,12 @@ DEFECTS: Mapping[str, Defect] = {
             _but(retries_ports=False),
         ),
         Defect(
+            "port-unnamed",
+            "The error about a taken port does not say which.",
+            ("RECOVER-3",),
+            _but(names_taken_ports=False),
+        ),
+        Defect(
             "long-names-ignored",
             "Nodes whose discovery pod would have a name of more than 63 characters are not reported.",
             ("NAMES-1",),

@@ -20,10 +20,13 @@ _OUT_OF_FILES = "socket.accept() out of system resource"
 _SAY_AGAIN_S = 5.0
 
 
-async def listen(name: str, address: str, port: int, start: Callable[[], Awaitable[None]], *, retries: bool) -> None:
+async def listen(
+    name: str, address: str, port: int, start: Callable[[], Awaitable[None]], *, retries: bool, names_port: bool
+) -> None:
     """Start a listener, now or as soon as its port is free. `start` raises OSError when the port is taken.
 
-    `retries` is False only in a saboteur, which then stays without this listener, silently.
+    Two saboteurs have one of the flags False: who does not retry stays without this listener, silently; who does not
+    name the port says that something went wrong, and not with what.
     """
     attempt = 0
     while True:
@@ -32,7 +35,9 @@ async def listen(name: str, address: str, port: int, start: Callable[[], Awaitab
         except OSError as exc:
             if not retries:
                 await asyncio.Event().wait()
-            if attempt % _SAY_EVERY == 0:
+            if attempt % _SAY_EVERY == 0 and not names_port:
+                LOG.error("%s cannot listen: %s; trying again every %.1f s", name, exc.strerror or exc, _RETRY_S)
+            elif attempt % _SAY_EVERY == 0:
                 LOG.error(
                     "%s cannot listen on %s:%d: %s; trying again every %.1f s (free port %d, or change --%s-port)",
                     *(name, address, port, exc.strerror or exc, _RETRY_S, port, name),

@@ -173,7 +173,10 @@ class Operator:
                 await site.stop()  # or each attempt would leave one more site in the runner
                 raise
 
-        await listen("rest", self._options.rest_address, port, start, retries=self._behaviour.retries_ports)
+        do = self._behaviour
+        await listen(
+            "rest", self._options.rest_address, port, start, retries=do.retries_ports, names_port=do.names_taken_ports
+        )
 
     async def _serve_rpc(self) -> None:
         port = self._options.grpc_port or await self._own_port("grpc", GRPC_PORT)
@@ -181,7 +184,10 @@ class Operator:
         async def start() -> None:
             await self._rpc.start(self._options.rest_address, port)
 
-        await listen("grpc", self._options.rest_address, port, start, retries=self._behaviour.retries_ports)
+        do = self._behaviour
+        await listen(
+            "grpc", self._options.rest_address, port, start, retries=do.retries_ports, names_port=do.names_taken_ports
+        )
 
     async def _own_port(self, name: str, default: int) -> int:
         """The port of that name of our own pod's container, or the default outside of a pod."""

@@ -20,7 +20,7 @@ from harness.cluster.allowed import OURS
 from harness.cluster.base import POD_NAMESPACE, Ground
 from harness.cluster.kubeconfig import load
 from harness.cluster.lease import LEASES, HeldLease, holder
-from harness.errors import HarnessError
+from harness.errors import ApiError, HarnessError
 from harness.fault import catalog
 from harness.fault.schedule import injected
 from harness.run import machines
@@ -55,6 +55,8 @@ class Teller:
             return None
         if method == "GET":
             return copy.deepcopy(self.made.get(path))
+        if method == "POST" and isinstance(body, dict) and f"{path}/{_name(body)}" in self.made:
+            raise ApiError(f"POST {path}: {_name(body)} is there already", status=409, reason="AlreadyExists")
         self.told += 1
         self.say(f"  {told(method, path, body)}")
         return self._answer(method, path, body)
@@ -74,12 +76,16 @@ class Teller:
 def told(method: str, path: str, body: Any) -> str:
     """A change in a line: the verb of the API, where, and what; pure."""
     if method == "POST" and isinstance(body, dict) and "kind" in body:
-        name = (body.get("metadata") or {}).get("name", "")
+        name = _name(body)
         return f"create {body['kind']} {name} at {path}".replace("  ", " ")
     if method == "DELETE":
         return f"delete {path}"
     text = json.dumps(body, separators=(",", ":"))
     return f"{method.lower()} {path} {text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}"
+
+
+def _name(body: Mapping[str, Any]) -> str:
+    return str((body.get("metadata") or {}).get("name", ""))
 
 
 async def tell(chosen: ExternalBackend, scenarios: Sequence[Scenario], seed: int, say: Callable[[str], None]) -> int:
@@ -157,7 +163,7 @@ async def _fault(world: World, fault: Fault, say: Callable[[str], None]) -> None
             await fault.inject(world, state)
             await fault.heal(world, state)
     except HarnessError as exc:
-        say(f"    what follows from the operator's own objects cannot be told: {exc.what}")
+        say(f"    it depends on pods that will be there only then, and is not told: {exc.what}")
     except TimeoutError:
         say(f"    more is told by nothing that could be waited for within {EACH_S:g} s")
 

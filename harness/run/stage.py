@@ -21,7 +21,7 @@ from harness.fault.schedule import injected
 from harness.operator.container import OperatorPod
 from harness.operator.process import OperatorProcess
 from harness.operator.supervisor import TIMEOUT_S, longest_until_probed_s
-from harness.run import configured, deployed, discovered, footprint, machines, said, stall, usage
+from harness.run import configured, deployed, discovered, footprint, machines, said, shortage, stall, usage
 from harness.run.observe import OF_CEPH, OF_STORAGE, WATCHED, LiveTruth, watch
 from harness.run.poll import Polling
 from harness.run.steady import Steady
@@ -154,17 +154,25 @@ class Stage:
         if not self.cluster.ground.simulated:
             self.spawn(discovered.follow(self.cluster, self.live, self.discovered))
         phase("starting the operator")
-        await self.operator.start()
-        if self.world.config is not None:
-            self.spawn(said.follow(self.operator.log_dir, self.history))
-        if isinstance(self.operator, OperatorProcess):
-            self.tasks += usage.followers(self.operator, self.history, self.scenario.promises)
-        for poller in (self.polling.rest, self.polling.query, self.polling.stream, self.polling.health):
-            self.spawn(poller())
+        await self._start()
         if self.liveness is not None:
             self.spawn(self.liveness.run())
         if self.cluster.proxied:
             self.spawn(footprint.follow(self.cluster, self.history))
+
+    async def _start(self) -> None:
+        """Start the operator, and follow what it does and says."""
+        if isinstance(self.operator, OperatorProcess):
+            shortage.require()
+            self.spawn(shortage.follow(self.history))
+        await self.operator.start()
+        if self.world.config is not None or "RECOVER-3" in self.scenario.promises:
+            ports = (self.operator.rest_port, self.operator.grpc_port)
+            self.spawn(said.follow(self.operator.log_dir, self.history, ports))
+        if isinstance(self.operator, OperatorProcess):
+            self.tasks += usage.followers(self.operator, self.history, self.scenario.promises)
+        for poller in (self.polling.rest, self.polling.query, self.polling.stream, self.polling.health):
+            self.spawn(poller())
 
     async def _strike(self) -> None:
         """Let go what faults hold, and end the side tasks and the operator."""

@@ -15,7 +15,7 @@ from harness.history.reader import History, from_records
 from harness.history.record import snapshot_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from harness.check.verdict import PromiseVerdict
 
@@ -105,9 +105,9 @@ class Story:
         """The configuration file says this from now on, which changes nothing of what is true."""
         self.add("config", t, body=body)
 
-    def log(self, t: float, *said: str, lines: int = 1) -> None:
-        """The operator has written lines to its log, some of which may be about the configuration."""
-        self.add("log", t, lines=lines, said=list(said))
+    def log(self, t: float, *said: str, lines: int = 1, ports: Sequence[int] = ()) -> None:
+        """The operator has written lines to its log; some may be about the configuration, errors name `ports`."""
+        self.add("log", t, lines=lines, said=list(said), ports=list(ports))
 
     # The run
 
@@ -125,10 +125,11 @@ class Story:
         kind: str = "api-server-killed",
         bit: bool = True,
         healing_s: float = 0.1,
+        target: str = "it",
     ) -> None:
         """One fault; never healed when `end` is None, the heal itself taking `healing_s` up to `end`."""
         key = f"{kind}-{begin:g}"
-        fields = {"fault": kind, "id": key, "target": "it", "affects": list(affects)}
+        fields = {"fault": kind, "id": key, "target": target, "affects": list(affects)}
         self.scenario["faults"].append({"kind": kind})
         self.add("fault", begin, phase="inject", **fields)
         self.add("fault", begin + 0.1, phase="injected", bit=bit, evidence="connection refused", **fields)

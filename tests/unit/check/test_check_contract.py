@@ -12,7 +12,7 @@ from harness.check.verdict import FAIL, PASS, UNKNOWN, PromiseVerdict
 from harness.history.reader import History
 from tests.unit.check.story import Story, allocated, quiet
 
-ASSUMED = ("WHOLE", "GATE", "FAULT-BIT", "TRIGGER", "RADIUS", "TRAFFIC", "HEAL", "OBSERVED")
+ASSUMED = ("WHOLE", "GATE", "FAULT-BIT", "TRIGGER", "RADIUS", "MACHINE", "TRAFFIC", "HEAL", "OBSERVED")
 
 
 def test_every_judged_promise_has_a_checker_and_no_other() -> None:
@@ -93,6 +93,11 @@ def touched(story: Story) -> None:
     look(story, "node b is gone")
 
 
+def short(story: Story) -> None:
+    """The machine ran out of something that an operator needs."""
+    story.add("mark", 20.0, mark="shortage", detail="the machine had none of 128 inotify instances left")
+
+
 def little_traffic(story: Story) -> None:
     """Traffic did less than the scenario wants."""
     story.scenario["min_ops"] = 5
@@ -116,6 +121,7 @@ BROKEN = {
     "TRIGGER": (never_fires, cut_off),
     "RADIUS": (touched,),
     "HEAL": (no_heal,),
+    "MACHINE": (short,),
     "TRAFFIC": (little_traffic,),
     "OBSERVED": (silent_source, blind),
 }
@@ -154,6 +160,17 @@ def test_triggers_that_fired_and_looks_that_found_nothing_are_examined() -> None
     found = {a.promise: (a.verdict, a.examined) for a in story.judge().assumptions}
     assert (found["TRIGGER"], found["RADIUS"]) == ((PASS, 1), (PASS, 9))
     assert found["FAULT-BIT"] == (PASS, 1)
+
+
+def test_nothing_is_held_against_an_operator_on_a_machine_that_ran_out() -> None:
+    """An exit where there were no more inotify instances is in doubt, not a finding, and so is all the rest."""
+    story = quiet("SURVIVE-1", "TRUTH-3")
+    story.answer("rest", 20.1, allocated("a", "9")(story.truth(20.1)))
+    story.exits(20.2)
+    assert story.judge().verdict is FAIL
+    short(story)
+    assert {verdict.verdict for verdict in story.judge().promises} == {UNKNOWN}
+    assert "inotify" in story.verdict("SURVIVE-1").reasons[0]
 
 
 def test_a_fail_stands_whatever_the_assumptions() -> None:

@@ -172,11 +172,6 @@ def test_an_unsupervised_exit_over_a_taken_port_is_a_finding() -> None:
     assert port("SURVIVE-1", free_after=3.0, supervised=False).verdict("SURVIVE-1").verdict is FAIL
 
 
-def test_no_taken_port_is_unknown() -> None:
-    """Without a fault on a listener RECOVER-3 is UNKNOWN."""
-    assert quiet("RECOVER-3").verdict("RECOVER-3").verdict is UNKNOWN
-
-
 def test_a_panic_is_a_finding_with_its_last_words() -> None:
     """An exit of its own breaks SURVIVE-1 and shows the code, the time and the last lines."""
     story = harmed("SURVIVE-1")
@@ -294,6 +289,7 @@ def test_a_stream_with_nothing_new_to_say_serves() -> None:
     story = Story("RECOVER-3")
     story.node("a")
     story.started()
+    story.log(1.0, lines=0)
     story.fault(11.0, 20.0, "grpc", kind="port-taken")
     story.observe(2.0, 40.0)
     story.end(40.0)

@@ -165,7 +165,7 @@ def test_a_taken_port_is_named_and_taken_when_it_is_free(
         port = taken.getsockname()[1]
         rpc = Rpc(Publisher(state, complete=lambda: False, view=lambda inventory: inventory), CORRECT)
         task = asyncio.create_task(
-            listen("grpc", "127.0.0.1", port, lambda: rpc.start("127.0.0.1", port), retries=True)
+            listen("grpc", "127.0.0.1", port, lambda: rpc.start("127.0.0.1", port), retries=True, names_port=True)
         )
         async with asyncio.timeout(10):
             while f"cannot listen on 127.0.0.1:{port}" not in caplog.text:
