@@ -23,7 +23,7 @@ DOCUMENTS = sorted(
     for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "scenarios").rglob("*.md"))
 )
 COMMAND = re.compile(r"^\$ ((?:\.venv/bin/)?harness .*)$")
-BOOTSTRAP = re.compile(r"python3 ci/bootstrap\.py ([a-z]+)\b")
+BOOTSTRAP = re.compile(r"python3 ci/bootstrap\.py ([a-z-]+)\b")
 PLACEHOLDER = re.compile(r"…|^[A-Z_]+$|\[")
 """Usage lines such as `harness run -k EXPR` are descriptions, not commands."""
 
