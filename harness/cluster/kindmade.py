@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING
 
 from harness.cluster import containers, dockercli
+from harness.cluster.kindconfig import PREFIX
 from harness.errors import ClusterError, PlatformError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def sweep() -> tuple[str, ...]:
     """Remove the clusters of runs of this place whose directory is gone; where no Docker answers there are none."""
     try:
         dockercli.engine()
-        orphans = _orphans(containers.place())
+        orphans = dict.fromkeys([*_orphans(containers.place()), *_late()])
     except (PlatformError, ClusterError):
         return ()
     return tuple(f"kind cluster {name}" for name in orphans if remove(name))
@@ -81,6 +82,17 @@ def sweep() -> tuple[str, ...]:
 
 def _networks(*filters: str) -> Sequence[str]:
     return dockercli.call("network", "ls", "--format", "{{.Name}}", *filters).split()
+
+
+def _late() -> Sequence[str]:
+    """Clusters of ours without a network, which is made before and removed after all their containers.
+
+    An engine that is busy may make a container after whoever asked for it was killed, and what there was removed.
+    """
+    form = '{{.Label "' + CLUSTER_LABEL + '"}}'
+    there = dockercli.call("ps", "--all", "--filter", f"label={CLUSTER_LABEL}", "--format", form).split()
+    networks = _networks() if there else ()
+    return [name for name in there if name.startswith(f"{PREFIX}-") and name not in networks]
 
 
 def _orphans(here: str) -> Sequence[str]:

@@ -205,6 +205,20 @@ def test_a_network_tells_of_a_run_whose_directory_is_gone(
     assert names(engine.asked, "network rm") == ["inv-0badcafe"]
 
 
+def test_a_container_that_was_made_too_late_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its cluster has no network any more; one that has it, and what is not ours, is left alone."""
+    engine = docker(
+        tmp_path, monkeypatch,
+        **{"ps_--all_--filter": "printf 'inv-late\\ninv-live\\nsomebody\\n'", "ps_": "echo c0ffee",
+           LABELLED: "exit 0", "network_ls": "printf 'bridge\\ninv-live\\n'"},
+    )  # fmt: skip
+
+    assert kindmade.sweep() == ("kind cluster inv-late",)
+
+    assert names(engine.asked, "rm --force --volumes") == ["c0ffee"]
+    assert names(engine.asked, "network rm") == []
+
+
 def test_a_live_run_keeps_its_cluster(runs: Path, engine: Faked) -> None:
     """A directory whose owner lives is not looked into."""
     owned = rundir.make(runs)
