@@ -31,7 +31,7 @@ PIP = "pip>=25.1"
 """The first pip that installs dependency groups (PEP 735)."""
 
 SETUP = "setup"
-NO_CLUSTER = frozenset({"lint", "types", "unit", "doctor", "toolchain"})
+NO_CLUSTER = frozenset({"lint", "types", "unit", "doctor", "toolchain", "node-image"})
 """Environments that start no control plane; before all others its binaries are brought, with progress of their own."""
 
 WITH_KINE = frozenset({"test", "saboteurs", "stores", "all-stores", "quick-datastores", "datastores"})

@@ -7,6 +7,7 @@ from harness.fault.apiserver import ApiServerHung, ApiServerKilled, CertificateR
 from harness.fault.base import Fault
 from harness.fault.clients import HalfOpenStreams, HugeHeaders, IdleConnections, SlowClients
 from harness.fault.config import ConfigBadAtStart, ConfigBroken, ConfigChanged, ConfigDeleted
+from harness.fault.cutoff import NodeCutOff
 from harness.fault.datastore import (
     Compacted,
     DatastoreSlowed,
@@ -15,9 +16,12 @@ from harness.fault.datastore import (
     SpaceExhausted,
 )
 from harness.fault.discovery import DiscoveryBroken, DiscoveryUnsettled
+from harness.fault.discoveryimage import DiscoveryImageMissing
 from harness.fault.discoverypod import DiscoveryPodDeleted, DiscoveryPodEnds, DiscoveryPodPending
 from harness.fault.ending import OperatorCrashLoops, OperatorInterrupted, OperatorTerminated
 from harness.fault.host import FilesLimited, OperatorPaused, ProcessorStarved
+from harness.fault.kubelet import KubeletStopped, NodePressed, RuntimeStopped
+from harness.fault.machine import MachineKilled, MachinePaused, MachineRestarted, MachineStopped
 from harness.fault.member import (
     LeaderMoved,
     MemberKilled,
@@ -30,6 +34,7 @@ from harness.fault.member import (
 from harness.fault.memory import MemoryLimited
 from harness.fault.node import AllocatableChanged, NodeCordoned, NodeDeleted, NodeReplaced, NodeSilent, NodesJoin
 from harness.fault.nodepods import NodeDrained, NodeTainted
+from harness.fault.noderejoin import NodeRejoins
 from harness.fault.nodeset import NodeEmptyStatus, NodeNeverReady, NodeRenamed, NodesDeleted
 from harness.fault.nodestate import ClockAhead, ExtendedResourceRemoved, NodeFlaps, NodeNotReady
 from harness.fault.operator import DeletionMissed, OperatorKilled, RegistryEarly
@@ -40,6 +45,7 @@ from harness.fault.rejected import DiscoveryPodRejected
 from harness.fault.rights import RightsRevoked
 from harness.fault.second import SecondOperator
 from harness.fault.server import ServerKilled, ServerPaused
+from harness.fault.servermachine import ServerMachineKilled
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
 from harness.fault.starved import OperatorStarved
 from harness.fault.storage import (
@@ -88,6 +94,7 @@ __all__ = [
     "DatastoreStopped",
     "DeletionMissed",
     "DiscoveryBroken",
+    "DiscoveryImageMissing",
     "DiscoveryPodDeleted",
     "DiscoveryPodEnds",
     "DiscoveryPodPending",
@@ -100,10 +107,15 @@ __all__ = [
     "HalfOpenStreams",
     "HugeHeaders",
     "IdleConnections",
+    "KubeletStopped",
     "LeaderLost",
     "LeaderMoved",
     "LeftoverPods",
     "ListsFromThePast",
+    "MachineKilled",
+    "MachinePaused",
+    "MachineRestarted",
+    "MachineStopped",
     "MemberKilled",
     "MemberPartitioned",
     "MemberPaused",
@@ -112,12 +124,15 @@ __all__ = [
     "MemoryLimited",
     "NamespaceRecreated",
     "NodeCordoned",
+    "NodeCutOff",
     "NodeDeleted",
     "NodeDrained",
     "NodeEmptyStatus",
     "NodeFlaps",
     "NodeNeverReady",
     "NodeNotReady",
+    "NodePressed",
+    "NodeRejoins",
     "NodeRenamed",
     "NodeReplaced",
     "NodeSilent",
@@ -140,8 +155,10 @@ __all__ = [
     "RegistryEarly",
     "RegistryFlaps",
     "RightsRevoked",
+    "RuntimeStopped",
     "SecondOperator",
     "ServerKilled",
+    "ServerMachineKilled",
     "ServerPaused",
     "ServiceAccountMissing",
     "SlowClients",

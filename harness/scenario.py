@@ -9,6 +9,7 @@ from typing import Any
 
 from harness import seed as seeds
 from harness import typed
+from harness.cluster import capability
 from harness.cluster.configfile import SWAP, Configuration
 from harness.cluster.datastore import ETCD3, KINDS
 from harness.cluster.hardware import NodeProfile
@@ -16,6 +17,8 @@ from harness.cluster.nodes import check_name
 from harness.cluster.storage import Storage  # noqa: TC001 - the types of a stored plan are looked up
 from harness.errors import UsageError
 from harness.fault import catalog, composition
+from harness.fault import needs as faults_need
+from harness.fault.naming import nodes_named
 from harness.fault.port import IPV6
 from harness.fault.schedule import Step, injected, simple
 from harness.operator.base import ADDRESSES, EVERYWHERE, LOOPBACK
@@ -75,6 +78,10 @@ class Scenario:
     flags it is told by environment variables, where it can be. `streams`: clients of StreamCluster beside the one that
     is always there. `seed`: the run's, whatever the campaign's is, for a reproducer that has to stand alone; None: the
     campaign's.
+
+    `machines`: it can be run on real nodes, whatever they are, and needs so many of them; 0: on simulated ones only,
+    because it is about their number, size, names or hardware. On real nodes the first ones stand for those of `nodes`,
+    so that a fault may name them. `needs`: words of `cluster.capability` beside those that follow from the rest.
     """
 
     id: str
@@ -104,6 +111,8 @@ class Scenario:
     by_environment: bool = False
     streams: Streams | None = None
     seed: int | None = None
+    machines: int = 0
+    needs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.id or any(part in {"", ".", ".."} for part in self.id.split("/")):
@@ -116,6 +125,7 @@ class Scenario:
         self._check_cluster()
         self._check_config()
         self._check_ports()
+        self._check_needs()
         if self.seed is not None:
             seeds.check(self.seed)
         check_scale(self.backoff_scale, f"scenario {self.id}: backoff_scale")
@@ -182,6 +192,50 @@ class Scenario:
                 f"scenario {self.id}: port-taken with family={IPV6!r} is in nobody's way on {LOOPBACK}",
                 hint=f"rest_address={EVERYWHERE!r}",
             )
+
+    def _check_needs(self) -> None:
+        if unknown := [word for word in self.needs if word not in capability.MEANING]:
+            raise UsageError(
+                f"scenario {self.id}: needs {unknown[0]!r} is not known", hint=f"of {', '.join(capability.MEANING)}"
+            )
+        if not 0 <= self.machines <= len(self.nodes):
+            raise UsageError(
+                f"scenario {self.id}: machines={self.machines} is out of range",
+                hint=f"0 to {len(self.nodes)}, the number of its nodes",
+            )
+        standing = set(sorted(self.nodes)[: self.machines])
+        far = sorted({name for fault in injected(*self.faults) for name in nodes_named(fault)} - standing)
+        if self.machines and far:
+            raise UsageError(
+                f"scenario {self.id}: a fault names {far[0]!r}, for which no real node stands",
+                hint=f"machines={self.machines} stands for {', '.join(sorted(standing))}",
+            )
+        if self.machines and self.names:
+            raise UsageError(f"scenario {self.id}: real nodes have names of their own", hint="machines=0 or names=()")
+        acts = self.traffic is not None or self.volumes is not None or self.config is not None or bool(self.faults)
+        if capability.RUNNING_OPERATOR in self.needs and (acts or not self.machines):
+            raise UsageError(
+                f"scenario {self.id}: an operator that runs already is only looked at, on real nodes",
+                hint="machines=1, traffic=None, no faults and no configuration",
+            )
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """All that it needs of a backend: words of `cluster.capability`, sorted."""
+        words = {*self.needs, *(word for fault in injected(*self.faults) for word in faults_need.needs(fault))}
+        wanted = {
+            capability.OPERATOR: capability.RUNNING_OPERATOR not in self.needs,
+            capability.SIMULATED_NODES: not self.machines or (self.traffic is not None and self.traffic.whole),
+            capability.SERVERS: self.servers > 1,
+            capability.DATASTORE_FAULTS: bool(self.quota_mib),
+            capability.API_PROXY: self.proxied,
+            capability.CONFIG_FILE: self.config is not None and not self.config.inline,
+            capability.CLUSTER_OBJECTS: self.storage is not None,
+            capability.CEPH_TOOLS: self.storage is not None and bool(self.storage.ceph),
+            capability.REGISTRY: bool(self.models),
+            capability.OPERATOR_PROCESS: self.rest_address != LOOPBACK,
+        }
+        return tuple(sorted(words | {word for word, needed in wanted.items() if needed}))
 
     @property
     def possible_on(self) -> tuple[str, ...]:
@@ -256,4 +310,6 @@ class Scenario:
             "by_environment": self.by_environment,
             "streams": None if self.streams is None else dataclasses.asdict(self.streams),
             "seed": self.seed,
+            "machines": self.machines,
+            "needs": list(self.needs),
         }

@@ -19,7 +19,7 @@ from harness.check.verdict import UNKNOWN, Finding, PromiseVerdict, Verdict, wor
 from harness.errors import PlatformError
 from harness.names.naming import USUAL
 from reports import fresh
-from reports.differential import Comparison, NotApplicable, compare
+from reports.differential import EMBEDDED, Comparison, NotApplicable, compare, place
 from reports.disk import replace_text
 from reports.stored import machine, read_header, read_object, read_rows, strings
 
@@ -51,7 +51,7 @@ class Run:
     `texts`: what each promise says, by id; `stale`: steps [t, number of fields not true]; `delays`: [t of a cause, how
     long until it was true]; `freshness`, `by_node`: as `harness.check.freshness` writes them; `plan`: the scenario as
     data; `body`: verdicts.json as it was read; `error`: set when there are no verdicts; `datastore`: its kind; `names`:
-    the word for how things were named.
+    the word for how things were named; `backend`: what provided the cluster.
     """
 
     id: str
@@ -76,11 +76,20 @@ class Run:
     error: HarnessFault | None = None
     datastore: str = USUAL_DATASTORE
     names: str = USUAL
+    backend: str = EMBEDDED
 
     @property
     def scenario(self) -> str:
-        """The scenario's id: the run's without the datastore behind it."""
-        return self.id.removesuffix(f"@{self.datastore}")
+        """The scenario's id: the run's without backend and datastore behind it."""
+        for suffix in (f"@{self.backend}-{self.datastore}", f"@{self.backend}", f"@{self.datastore}"):
+            if self.id.endswith(suffix):
+                return self.id.removesuffix(suffix)
+        return self.id
+
+    @property
+    def place(self) -> str:
+        """The column that it stands in, where runs on several backends or datastores are compared."""
+        return place(self.backend, self.datastore)
 
     @property
     def not_passed(self) -> list[PromiseVerdict]:
@@ -99,8 +108,8 @@ class Run:
 class Campaign:
     """All runs below one directory, by id; `problems` names each file that is missing or damaged.
 
-    `comparisons`: each scenario on its datastores, where the runs are on more than one; `not_applicable`: what could
-    not be run on a datastore that was asked for.
+    `comparisons`: each scenario on its datastores and backends, where the runs are on more than one; `not_applicable`:
+    what could not be run on a backend, or on a datastore that was asked for.
     """
 
     out: Path
@@ -134,7 +143,7 @@ class Campaign:
     def versions(self) -> Mapping[str, str]:
         """Versions of harness and components, as the first run that knows them says; each datastore its own."""
         found = dict(next((run.versions for run in self.runs if run.versions), {}))
-        stores = {run.datastore: run.versions["datastore"] for run in self.runs if "datastore" in run.versions}
+        stores = {run.place: run.versions["datastore"] for run in self.runs if "datastore" in run.versions}
         if len(stores) > 1:
             found.pop("datastore", None)
             found |= {f"datastore {kind}": line for kind, line in stores.items()}
@@ -160,7 +169,7 @@ def load(out: Path) -> Campaign:
         raise PlatformError(f"{out} is not a directory of a campaign", hint="give the directory that holds the bundles")
     problems: list[str] = []
     runs = tuple(sorted((_run(out, bundle, problems) for bundle in _bundles(out)), key=lambda run: run.id))
-    rows = read_rows(out / NOT_APPLICABLE_FILE, "campaign", problems, ("test", "datastore", "why"))
+    rows = read_rows(out / NOT_APPLICABLE_FILE, "campaign", problems, ("test", "datastore", "why"), backend=EMBEDDED)
     left_out = tuple(sorted({NotApplicable(*row) for row in rows}))
     return Campaign(out, runs, tuple(problems), machine(out / SUMMARY), compare(runs), left_out)
 
@@ -177,8 +186,9 @@ def summary(campaign: Campaign) -> dict[str, Any]:
     "recovery_s", "promises": [{"id", "verdict", "findings": […], …}], "bundle", …}], "errors", "problems",
     "freshness": [{"resource", "seen", "p50_s", "p90_s", "p99_s", "max_s", "away_seen", "away_max_s", "never"}],
     "differential": [{"scenario", "datastores": {kind: {"id", "verdict", "recovery_s"}}, "same_inventory": true | false
-    | null, "differences": [text], "why"}], "not_applicable": [{"test", "datastore", "why"}]}. `differential` is empty
-    where all runs are on one datastore; null with more than one datastore: they cannot be compared, and why.
+    | null, "differences": [text], "why"}], "not_applicable": [{"test", "backend", "datastore", "why"}]}. `differential`
+    is empty where all runs are on one datastore of one backend; null with more than one: they cannot be compared, and
+    why. On several backends it is "same_verdicts" in place of "same_inventory".
     """
     body = {
         "operator": dict(campaign.operator),
@@ -243,10 +253,14 @@ def _run(out: Path, bundle: Path, problems: list[str]) -> Run:
     body = read_object(bundle / VERDICTS, name, problems, required=error is None)
     store = _datastore(name, body or {}, plan)
     named = str((body or {}).get("names") or plan.get("names") or USUAL)
+    provider = str((body or {}).get("backend") or plan.get("backend") or EMBEDDED)
     if body is not None:
         try:
             return replace(
-                _judged(name, bundle, body, plan, str(header.get("started") or "")), datastore=store, names=named
+                _judged(name, bundle, body, plan, str(header.get("started") or "")),
+                datastore=store,
+                names=named,
+                backend=provider,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
             problems.append(f"{name}: {VERDICTS} does not have the shape of verdicts ({type(exc).__name__}: {exc})")
@@ -255,7 +269,7 @@ def _run(out: Path, bundle: Path, problems: list[str]) -> Run:
         id=name, bundle=bundle, verdict=UNKNOWN, seed=seed if isinstance(seed, int) else None,
         operator=strings(header.get("operator")), versions=strings(header.get("versions")),
         started=str(header.get("started") or ""), plan=plan, error=_why(name, error), datastore=store,
-        names=named,
+        names=named, backend=provider,
     )  # fmt: skip
 
 

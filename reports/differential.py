@@ -2,6 +2,8 @@
 
 Compared is what REST reported last, order and notation aside and without what a gate let pass untrue. A run without
 such an inventory is not comparable, and the comparison says why: nothing is taken for equal that was not looked at.
+
+On several backends inventories differ as their machines do. There the verdicts are compared, promise by promise.
 """
 
 from __future__ import annotations
@@ -29,23 +31,40 @@ if TYPE_CHECKING:
     from harness.history.reader import History
     from reports.campaign import Run
 
-ORDER = ("etcd", "etcd3", "sqlite", "postgres", "mysql")
-"""Datastores as columns stand; others come behind, by name."""
+EMBEDDED = "embedded"
+"""The usual backend, and that of every bundle that does not say."""
+
+ORDER = ("embedded", "etcd", "etcd3", "sqlite", "postgres", "mysql", "kind", "k3s", "external")
+"""Places as columns stand: datastores of the embedded backend, then other backends; others come behind, by name."""
 
 _INDEX = re.compile(r"\[\d+\]")
 
 
+def place(backend: str, datastore: str) -> str:
+    """What a column is called: the datastore on the embedded backend, elsewhere the backend."""
+    return (datastore or backend) if backend == EMBEDDED else backend
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class NotApplicable:
-    """A scenario that cannot be run on a datastore that was asked for; `why`: where it can."""
+    """A scenario that cannot be run on a datastore that was asked for, or on a backend at all (`datastore` is empty).
+
+    `why`: what it needs, or where it can be run.
+    """
 
     test: str
     datastore: str
     why: str
+    backend: str = EMBEDDED
+
+    @property
+    def place(self) -> str:
+        """What it is not applicable on, as columns are called."""
+        return place(self.backend, self.datastore)
 
     def as_json(self) -> dict[str, str]:
         """The shape of not-applicable.json and summary.json."""
-        return {"test": self.test, "datastore": self.datastore, "why": self.why}
+        return {"test": self.test, "backend": self.backend, "datastore": self.datastore, "why": self.why}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +99,16 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One scenario on its datastores, in the order of `ORDER`."""
+    """One scenario on its datastores and backends, in the order of `ORDER`; `of_verdicts`: those are compared."""
 
     scenario: str
     runs: Mapping[str, Run]
     agreement: Agreement
+    of_verdicts: bool = False
 
     @property
     def verdict(self) -> Verdict:
-        """FAIL for different inventories, UNKNOWN where several cannot be compared; one alone is compared with none."""
+        """FAIL for a difference, UNKNOWN where several cannot be compared; one alone is compared with none."""
         if self.agreement.same is False:
             return FAIL
         return UNKNOWN if self.agreement.same is None and len(self.runs) > 1 else PASS
@@ -113,20 +133,20 @@ class Comparison:
         return {
             "scenario": self.scenario,
             "datastores": stores,
-            "same_inventory": said.same,
+            "same_verdicts" if self.of_verdicts else "same_inventory": said.same,
             "differences": list(said.differences),
             "why": said.why,
         }
 
 
 def compare(runs: Iterable[Run]) -> tuple[Comparison, ...]:
-    """Every scenario on its datastores, by id; none when all runs are on the same one.
+    """Every scenario on its datastores and backends, by id; none when all runs are on the same one.
 
     Reads the histories of scenarios that ran on more than one; never raises for what they hold.
     """
     grouped: dict[str, dict[str, Run]] = {}
     for run in runs:
-        grouped.setdefault(run.scenario, {})[run.datastore] = run
+        grouped.setdefault(run.scenario, {})[run.place] = run
     if len({kind for on in grouped.values() for kind in on}) < 2:
         return ()
     return tuple(_comparison(scenario, grouped[scenario]) for scenario in sorted(grouped))
@@ -170,10 +190,36 @@ def agreement(finals: Mapping[str, Final]) -> Agreement:
     return Agreement(False if found else None if doubts else True, found, "; ".join(doubts))
 
 
+def verdicts_agree(runs: Mapping[str, Run]) -> Agreement:
+    """Compare the verdicts of one scenario: a promise kept in one place and broken in another is a difference.
+
+    What could not be judged somewhere is in doubt, also where it could not be judged anywhere.
+    """
+    found: dict[str, dict[str, Verdict]] = {}
+    for kind, run in runs.items():
+        for promise in run.promises:
+            found.setdefault(promise.promise, {})[kind] = promise.verdict
+    different = tuple(
+        f"{promise} is {', '.join(f'{verdict} on {kind}' for kind, verdict in on.items())}"
+        for promise, on in found.items()
+        if {PASS, FAIL} <= set(on.values())
+    )
+    doubts = [f"{kind}: it was not judged" for kind, run in runs.items() if run.error is not None]
+    doubts += [
+        f"{promise} could not be judged on {kind}"
+        for promise, on in found.items()
+        for kind, verdict in on.items()
+        if verdict is UNKNOWN
+    ]
+    return Agreement(False if different else None if doubts or not found else True, different, "; ".join(doubts))
+
+
 def _comparison(scenario: str, on: Mapping[str, Run]) -> Comparison:
     runs = {kind: on[kind] for kind in in_order(on)}
     if len(runs) < 2:
         return Comparison(scenario, runs, Agreement(None, why=f"run on {', '.join(runs)} only"))
+    if len({run.backend for run in runs.values()}) > 1:
+        return Comparison(scenario, runs, verdicts_agree(runs), of_verdicts=True)
     seeds = {kind: run.seed for kind, run in runs.items() if run.error is None}
     if len(set(seeds.values())) > 1:
         listed = ", ".join(f"{seed} on {kind}" for kind, seed in seeds.items())

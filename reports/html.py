@@ -54,7 +54,7 @@ def write_index(campaign: Campaign) -> Path:
         campaign=campaign, columns=[*columns, *sorted(known - set(columns))], totals=words.totals(campaign),
         size=words.size(campaign), kinds=words.columns(campaign), strip=draw_spread(campaign.comparisons),
         left_out=words.left_out(campaign.not_applicable), deployments=words.deployments(campaign),
-        fresh_rows=fresh.of_campaign(campaign),
+        fresh_rows=fresh.of_campaign(campaign), places=words.places(campaign), aspect=words.aspect(campaign),
         cells={run.id: {p.promise: p for p in run.promises} for run in campaign.runs},
         not_passed=[run for run in campaign.judged if run.not_passed or str(run.verdict) != "PASS"],
     )  # fmt: skip

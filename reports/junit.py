@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reports.campaign import Campaign, Run
-    from reports.differential import Comparison
+    from reports.differential import Comparison, NotApplicable
 
 JUNIT = "junit.xml"
 
@@ -31,15 +31,18 @@ def render(campaign: Campaign) -> str:
     verdicts = [*(run.verdict for run in campaign.runs), *(item.verdict for item in compared)]
     failures = verdicts.count(FAIL)
     errors = len(verdicts) - failures - verdicts.count(PASS)
+    skipped = len(campaign.not_applicable)
     suite = ET.SubElement(
-        suites, "testsuite", name="inventory-harness", tests=str(len(verdicts)), failures=str(failures),
-        errors=str(errors), skipped="0", time=f"{sum(run.wall_s or 0.0 for run in campaign.runs):.3f}",
+        suites, "testsuite", name="inventory-harness", tests=str(len(verdicts) + skipped), failures=str(failures),
+        errors=str(errors), skipped=str(skipped), time=f"{sum(run.wall_s or 0.0 for run in campaign.runs):.3f}",
         timestamp=visible(campaign.started, keep=""),
     )  # fmt: skip
     for run in campaign.runs:
         _case(suite, run)
     for item in compared:
         _compared(suite, item)
+    for left_out in campaign.not_applicable:
+        _left_out(suite, left_out)
     ET.indent(suites)
     text = ET.tostring(suites, encoding="unicode", short_empty_elements=True)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
@@ -61,13 +64,24 @@ def _case(suite: ET.Element, run: Run) -> None:
         _problem(case, kind, str(run.verdict), words.outcome(run), "\n".join(_explained(run)))
 
 
+def _left_out(suite: ET.Element, item: NotApplicable) -> None:
+    """What could not be run there at all is listed, and is neither passed nor failed."""
+    name = f"{item.test}@{item.place}"
+    case = ET.SubElement(suite, "testcase", classname="not-applicable", name=_attribute(name), time="0.000")
+    ET.SubElement(case, "skipped", message=_attribute(f"not applicable on {item.place}: {item.why}"))
+
+
 def _compared(suite: ET.Element, item: Comparison) -> None:
-    """The comparison of a scenario's final inventories is a test case of its own."""
-    case = ET.SubElement(suite, "testcase", classname="same-inventory", name=_attribute(item.scenario), time="0.000")
+    """The comparison of a scenario's final inventories, or verdicts, is a test case of its own."""
+    case = ET.SubElement(suite, "testcase", classname=_aspect(item), name=_attribute(item.scenario), time="0.000")
     if item.verdict is not PASS:
         kind = "failure" if item.verdict is FAIL else "error"
         on = ", ".join(item.runs)
         _problem(case, kind, str(item.verdict), f"{words.same(item)} on {on}", "\n".join(words.contrasts(item)))
+
+
+def _aspect(item: Comparison) -> str:
+    return "same-verdicts" if item.of_verdicts else "same-inventory"
 
 
 def _properties(run: Run) -> dict[str, str]:

@@ -59,9 +59,10 @@ def _compared(campaign: Campaign) -> Iterator[str]:
     kinds = words.columns(campaign)
     if kinds:
         yield ""
-        yield "## The same scenarios on several datastores"
+        yield f"## The same scenarios on several {words.places(campaign)}"
         yield ""
-        yield f"| scenario | {' | '.join(markdown(kind) for kind in kinds)} | slowest / fastest | final inventory |"
+        columns = " | ".join(markdown(kind) for kind in kinds)
+        yield f"| scenario | {columns} | slowest / fastest | {words.aspect(campaign)} |"
         yield f"|---|{'---|' * len(kinds)}---:|---|"
     for item in campaign.comparisons:
         cells = " | ".join(words.cell(campaign, item, kind) for kind in kinds)

@@ -62,8 +62,8 @@ class Strip:
 def draw_spread(comparisons: Sequence[Comparison]) -> Strip | None:
     """The recoveries of all runs; None when none is known."""
     runs = [run for item in comparisons for run in item.runs.values()]
-    kinds = in_order(run.datastore for run in runs)
-    by_kind = {kind: _timed(run for run in runs if run.datastore == kind) for kind in kinds}
+    kinds = in_order(run.place for run in runs)
+    by_kind = {kind: _timed(run for run in runs if run.place == kind) for kind in kinds}
     longest = max((t for timed in by_kind.values() for t, _ in timed), default=None)
     if longest is None:
         return None

@@ -39,12 +39,19 @@ def read_object(path: Path, name: str, problems: list[str], *, required: bool = 
     return None
 
 
-def read_rows(path: Path, name: str, problems: list[str], keys: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """The values of `keys` in each object of a JSON list of objects; the file need not be there."""
+def read_rows(path: Path, name: str, problems: list[str], keys: tuple[str, ...], **usual: str) -> list[tuple[str, ...]]:
+    """The values of `keys` in each object of a JSON list of objects, and of those that may be missing, by their usual.
+
+    The file need not be there.
+    """
     known = len(problems)
     body = read_json(path, name, problems, required=False)
     rows = body if isinstance(body, list) else []
-    found = [tuple(str(row[key]) for key in keys) for row in rows if isinstance(row, dict) and row.keys() >= set(keys)]
+    found = [
+        tuple(str({**usual, **row}[key]) for key in (*keys, *usual))
+        for row in rows
+        if isinstance(row, dict) and row.keys() >= set(keys)
+    ]
     if len(found) < len(rows) or not isinstance(body, list):
         _note_shape(path, name, problems, known, f"a JSON list of objects with {', '.join(keys)}")
     return found

@@ -73,7 +73,7 @@ def _compared(campaign: Campaign) -> Table:
     kinds = words.columns(campaign)
     for kind in kinds:
         table.add_column(Text(line(kind)), no_wrap=True)
-    table.add_column("final inventory", no_wrap=True)
+    table.add_column(words.aspect(campaign), no_wrap=True)
     for item in campaign.comparisons:
         cells = [Text(words.cell(campaign, item, kind), style=_style(item, kind)) for kind in kinds]
         style = words.COLOUR[item.verdict] if len(item.runs) > 1 else ""

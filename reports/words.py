@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.check.contract import PROMISES
 from harness.check.verdict import FAIL, PASS, UNKNOWN, Verdict
-from reports.differential import in_order
+from reports.differential import EMBEDDED, in_order
 from reports.visible import count, seconds
 
 if TYPE_CHECKING:
@@ -187,7 +187,8 @@ def totals(campaign: Campaign) -> str:
     found["ERROR"] = len(campaign.errors)
     said = [f"{found[name]} {name}" for name in ("PASS", "FAIL", "UNKNOWN", "ERROR") if found[name]]
     compared = Counter(item.verdict for item in campaign.comparisons)
-    said += [f"{compared[FAIL]} with different final inventories"] if compared[FAIL] else []
+    what = "verdicts" if aspect(campaign) == "verdicts" else "final inventories"
+    said += [f"{compared[FAIL]} with different {what}"] if compared[FAIL] else []
     said += [f"{compared[UNKNOWN]} not comparable"] if compared[UNKNOWN] else []
     return ", ".join(said) or "no scenarios were run"
 
@@ -200,21 +201,35 @@ def size(campaign: Campaign) -> str:
 
 
 def datastore(run: Run) -> str:
-    """What held the cluster's state: "etcd3: etcd v3.6.8, 3 members"; the kind alone where no more is known."""
+    """What held the cluster's state: "etcd3: etcd v3.6.8, 3 members"; the kind alone where no more is known.
+
+    Behind another backend than the embedded one, its name: "etcd on kind".
+    """
     version = run.versions.get("datastore")
-    return f"{run.datastore}: {version}" if version else run.datastore
+    said = f"{run.datastore}: {version}" if version else run.datastore
+    return said if run.backend == EMBEDDED else f"{said} on {run.backend}"
 
 
 def columns(campaign: Campaign) -> list[str]:
-    """The datastores that a comparison has a column for: those that something ran on."""
+    """The datastores and backends that a comparison has a column for: those that something ran on."""
     return in_order(kind for item in campaign.comparisons for kind in item.runs)
+
+
+def places(campaign: Campaign) -> str:
+    """What its columns are: datastores, or backends."""
+    return "backends" if any(item.of_verdicts for item in campaign.comparisons) else "datastores"
+
+
+def aspect(campaign: Campaign) -> str:
+    """What is compared between them."""
+    return "verdicts" if any(item.of_verdicts for item in campaign.comparisons) else "final inventory"
 
 
 def cell(campaign: Campaign, item: Comparison, kind: str) -> str:
     """A scenario on a datastore: "✓ 2.1 s", "✗ never", "n/a" where it is not possible, "-" where it was not run."""
     run = item.runs.get(kind)
     if run is None:
-        left_out = any((one.test, one.datastore) == (item.scenario, kind) for one in campaign.not_applicable)
+        left_out = any((one.test, one.place) == (item.scenario, kind) for one in campaign.not_applicable)
         return "n/a" if left_out else "-"
     sign = "!" if run.error is not None else SIGN[run.verdict]
     again = recovery(run)
@@ -222,9 +237,11 @@ def cell(campaign: Campaign, item: Comparison, kind: str) -> str:
 
 
 def same(item: Comparison) -> str:
-    """Whether the final inventory is the same everywhere; "-" where there is but one."""
+    """Whether the final inventory, or each verdict, is the same everywhere; "-" where there is but one."""
     if len(item.runs) < 2:
         return "-"
+    if item.of_verdicts:
+        return {PASS: "✓ same verdicts", FAIL: "✗ other verdicts", UNKNOWN: "? not comparable"}[item.verdict]
     return {PASS: "✓ same", FAIL: "✗ different", UNKNOWN: "? not comparable"}[item.verdict]
 
 
@@ -254,7 +271,7 @@ def left_out(found: Iterable[NotApplicable]) -> list[str]:
     """Lines as "not applicable on sqlite, postgres: chaos/leader-moved, … (possible on etcd3)"."""
     kinds: dict[tuple[str, str], list[str]] = {}
     for one in found:
-        kinds.setdefault((one.test, one.why), []).append(one.datastore)
+        kinds.setdefault((one.test, one.why), []).append(one.place)
     tests: dict[tuple[str, str], list[str]] = {}
     for (test, why), on in kinds.items():
         tests.setdefault((", ".join(in_order(on)), why), []).append(test)

@@ -11,6 +11,8 @@ from rich.console import Console
 
 from harness import seed as seeds
 from harness.bundle import DATASTORE_VARIABLE
+from harness.cli.backend import asked, at_once, backend_options, bring_for
+from harness.cli.backend import words as backend_words
 from harness.cli.conformance_tables import print_tables
 from harness.cli.place import make_out, suite_root
 from harness.cli.run import (
@@ -22,14 +24,15 @@ from harness.cli.run import (
     pytest_arguments,
     read_summary,
 )
-from harness.cli.toolchain import bring
+from harness.cluster import backend as backends
+from harness.cluster import capability
 from harness.cluster import datastore as datastores
 from harness.errors import PlatformError, UsageError
 from harness.operator.base import REFERENCE
 from harness.operator.supervisor import Supervision
 from harness.run import conformance as tables
 from harness.run import conformance_bundle, sealed
-from harness.run.choose import choose, optional_parts
+from harness.run.choose import choose, placed
 from harness.run.preflight import preflight
 from harness.run.suite import CONFORMANCE, OWN_DATASTORES, clauses_of, suite_tests
 from harness.toolchain import DEFAULT_KUBERNETES
@@ -68,6 +71,7 @@ BUNDLE, TABLE = "conformance.zip", "conformance.md"
 @click.option(
     "--json", "json_file", type=click.Path(path_type=Path), default=None, metavar="FILE", help="Write the tables here."
 )
+@backend_options
 @click.option("--kubernetes", default=DEFAULT_KUBERNETES, show_default=True, help="Version of the control plane.")
 @click.option(
     "--verify",
@@ -90,6 +94,7 @@ def conformance(
     json_file: Path | None,
     kubernetes: str,
     verify: Path | None,
+    **of_backends: Any,
 ) -> int:
     """Run the conformance suite and print what is kept of the contract, promise by promise.
 
@@ -102,20 +107,27 @@ def conformance(
     spec = choose(operator, defect)
     number = seeds.check(seed) if seed is not None else seeds.fresh()
     stores = datastores.parse_many(datastore) if datastore else ()
+    specs = placed(asked(of_backends), spec)
+    workers = at_once(specs, workers)
+    choice = not specs or all(capability.DATASTORES in backends.make(one).capabilities() for one in specs)
     suite = suite_root()
     clauses = clauses_of(test for test in suite_tests(suite) if test.conformance)
     if bundle is not None:
         _check_target(bundle)
     directory = make_out(out)
     target = bundle if bundle is not None else directory / BUNDLE
-    tools = bring(kubernetes, also=optional_parts(stores or datastores.parse_many(",".join(OWN_DATASTORES))))
+    own = datastores.parse_many(",".join(OWN_DATASTORES)) if choice else ()
+    tools = bring_for(specs, kubernetes, stores or own)
     if spec.sha256:
         console.print(f"looking at the operator {spec.name} (sha256 {spec.sha256[:12]}…)")
-        preflight(spec, tools)
+    preflight(spec, tools, specs, console.print)
     arguments = pytest_arguments(
         suite, operator, number, directory, kubernetes, workers=workers, parts=CONFORMANCE, expression=expression,
         marks="promise", defect=defect,
-        more=(*(() if stores else ("--own-datastores",)), *Supervision(liveness=liveness).options()),
+        more=(
+            *(("--own-datastores",) if choice and not stores else ()), *Supervision(liveness=liveness).options(),
+            *backend_words(specs),
+        ),
     )  # fmt: skip
     status = follow(arguments, suite, directory, console, datastore)
     code = conclude(status, directory, None, console)

@@ -18,6 +18,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.cluster import dockercli, dockershim, nodeimage
+from harness.cluster.backend import BackendSpec, available, make
+from harness.cluster.kindcluster import ROOM_PER_NODE
 from harness.errors import HarnessError, PlatformError
 from harness.fault.port import BOTH, possible
 from harness.process.cell import planned
@@ -96,7 +99,8 @@ def examine(kubernetes: str = DEFAULT_KUBERNETES) -> tuple[Check, ...]:
         _ipv6(),
         _memory_groups(),
         _instances(),
-        _docker(),
+        *containers(),
+        *_backends(),
     ]
     try:
         rows = outlook(kubernetes=kubernetes)
@@ -232,6 +236,20 @@ def _memory_groups() -> Check:
     return Check("memory limits", OK, f"control groups can be made in {group.path.parent}")
 
 
+def _backends() -> Iterable[Check]:
+    """Whether each backend can be used here. One that needs settings is looked at without any."""
+    for name in available():
+        try:
+            problems = make(BackendSpec(name)).obstacles()
+        except HarnessError as exc:
+            yield Check(f"backend {name}", WARN, str(exc))
+            continue
+        if problems:
+            yield Check(f"backend {name}", WARN, "; ".join(str(problem) for problem in problems))
+        else:
+            yield Check(f"backend {name}", OK, "can be used")
+
+
 def _instances() -> Check:
     """An operator that watches its configuration needs an inotify instance."""
     short = shortage()
@@ -240,9 +258,22 @@ def _instances() -> Check:
     return Check("inotify", OK, "instances are left for operators that watch files")
 
 
-def _docker() -> Check:
-    found: Iterable[str] = (name for name in ("docker", "podman") if shutil.which(name))
-    tool = next(iter(found), None)
-    if tool:
-        return Check("containers", OK, f"{tool} is there (needed for kind and K3s only)")
-    return Check("containers", OK, "neither docker nor podman; needed for kind and K3s only")
+def containers() -> Iterable[Check]:
+    """Docker's engine, which kind and containers of K3s and of datastores need, and what nodes are done without."""
+    try:
+        engine = dockercli.engine()
+    except HarnessError as exc:
+        yield Check("containers", WARN, f"{exc.what} (needed for kind only); {exc.hint}")
+        return
+    yield Check("containers", OK, f"Docker {engine.version}, control groups of version {engine.cgroups}")
+    if engine.free_bytes is not None:
+        needed = ROOM_PER_NODE / GIB
+        level = OK if engine.free_bytes >= ROOM_PER_NODE else WARN
+        text = f"{engine.free_bytes / GIB:.1f} GiB free in {engine.root}; {needed:.1f} for each node of kind"
+        yield Check("room for containers", level, text)
+    assembled = nodeimage.assembled(DEFAULT_KUBERNETES)
+    there = dockercli.image_id(assembled)
+    if dockershim.needed():
+        lacks = "" if there else f"; such nodes need {assembled}, which is not here (python -m ci.node_image)"
+        yield Check("capabilities", OK if there else WARN, f"{dockershim.REMARK}{lacks}")
+    yield Check("node image", OK, f"{assembled} is here" if there else "kind's own, pulled from its registry")

@@ -13,6 +13,7 @@ from harness.cli.conformance import conformance
 from harness.cli.doctor import doctor
 from harness.cli.faults import faults
 from harness.cli.gate import gate_command
+from harness.cli.image import image
 from harness.cli.rejudge import rejudge_command
 from harness.cli.replay import replay
 from harness.cli.run import run
@@ -20,6 +21,7 @@ from harness.cli.scoreboard import scoreboard_command
 from harness.cli.shrink import shrink
 from harness.cli.sweep import sweep
 from harness.cli.toolchain import toolchain
+from harness.cli.undo import undo_command
 from harness.errors import HarnessError
 
 CANNOT_RUN = 3
@@ -34,7 +36,7 @@ def cli() -> None:
 
 for command in (
     run, conformance, rejudge_command, replay, shrink, gate_command, bundle, scoreboard_command, faults, cluster, bench,
-    toolchain, doctor, sweep,
+    image, toolchain, doctor, sweep, undo_command,
 ):  # fmt: skip
     cli.add_command(command)
 

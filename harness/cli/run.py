@@ -15,10 +15,13 @@ from rich.console import Console
 
 from harness import seed as seeds
 from harness.bundle import DATASTORE_VARIABLE, SUMMARY_FILE, SUMMARY_TEXT_FILE
+from harness.cli import dryrun
+from harness.cli.backend import asked, at_once, backend_options, bring_for
+from harness.cli.backend import words as backend_words
 from harness.cli.bundle import pack_all
+from harness.cli.collect import Asked
 from harness.cli.place import make_out, suite_environment, suite_root, usual_workers
 from harness.cli.progress import Board
-from harness.cli.toolchain import bring
 from harness.cluster import datastore as datastores
 from harness.cluster.sweep import sweep
 from harness.errors import HarnessError, PlatformError, UsageError
@@ -26,7 +29,7 @@ from harness.names.naming import USUAL, WORDS, parse
 from harness.operator.base import REFERENCE
 from harness.operator.supervisor import DEFAULT_SCALE, Supervision
 from harness.process.shim import command
-from harness.run.choose import choose, optional_parts
+from harness.run.choose import choose, placed
 from harness.run.preflight import preflight
 from harness.toolchain import DEFAULT_KUBERNETES
 
@@ -38,6 +41,7 @@ ALL_PASS, A_FAIL, AN_UNKNOWN, CANNOT_RUN, INTERRUPTED = 0, 1, 2, 3, 130
 _PYTEST_INTERRUPTED, _PYTEST_NO_TESTS = 2, 5
 _END_DEADLINE_S = 30.0
 LOG_FILE = "pytest.log"
+_LEFT_OUT_SHOWN = 8
 FIXTURES = ("fixtures.options", "fixtures.campaign", "fixtures.runs", "fixtures.outcome", "fixtures.select")
 """What conftest.py registers."""
 
@@ -107,6 +111,7 @@ FIXTURES = ("fixtures.options", "fixtures.campaign", "fixtures.runs", "fixtures.
     metavar="SCALE",
     help=f"The supervisor's waits as a share of a kubelet's [{DEFAULT_SCALE:g}].",
 )
+@backend_options
 @click.option("--audit", is_flag=True, help="Let API servers write an audit log into each bundle.")
 @click.option("--archive", is_flag=True, help="Also write each bundle as one .tar.zst file.")
 @click.option("--kubernetes", default=DEFAULT_KUBERNETES, show_default=True, help="Version of the control plane.")
@@ -129,6 +134,7 @@ def run(
     audit: bool,
     archive: bool,
     kubernetes: str,
+    **of_backends: Any,
 ) -> int:
     """Run scenarios on a real control plane and judge the operator's promises; with FILEs, only theirs.
 
@@ -139,19 +145,26 @@ def run(
     naming = parse(names)
     stores = datastores.parse_many(datastore) if datastore else ()
     supervision = Supervision(supervised, liveness, backoff_scale)
+    specs = placed(asked(of_backends), spec)
+    workers = at_once(specs, workers)
+    if dryrun.wanted(specs):
+        dryrun.dry_run(specs[0], Asked(expression, marks, "", naming.word, supervision), number)
+        return ALL_PASS
     suite = suite_root()
     tests = [str(suite / "scenarios")] if not files else _tests(files)
     console = Console()
     directory = make_out(out)
     (directory / LOG_FILE).touch()
-    tools = bring(kubernetes, also=optional_parts(stores))
+    tools = bring_for(specs, kubernetes, stores)
     if spec.sha256:
         console.print(f"looking at the operator {spec.name} (sha256 {spec.sha256[:12]}…)")
-        preflight(spec, tools)
+    preflight(spec, tools, specs, console.print)
     arguments = pytest_arguments(
         suite, operator, number, directory, kubernetes, workers=workers, tests=tests, expression=expression,
         marks=marks, defect=defect,
-        more=(f"--names={naming.word}", *supervision.options(), *(["--audit"] if audit else [])),
+        more=(
+            f"--names={naming.word}", *supervision.options(), *(["--audit"] if audit else []), *backend_words(specs)
+        ),
     )  # fmt: skip
     status = follow(arguments, suite, directory, console, datastore)
     code = conclude(status, directory, json_file, console)
@@ -246,6 +259,11 @@ def conclude(status: int, out: Path, json_file: Path | None, console: Console) -
     summary = read_summary(out)
     if summary is None or not (summary["scenarios"] or summary.get("errors")):
         log = (out / LOG_FILE).read_text(encoding="utf-8", errors="replace")
+        if status == _PYTEST_NO_TESTS and summary is not None and summary["not_applicable"]:
+            raise UsageError(
+                "nothing of what was asked for is applicable:\n" + "\n".join(_left_out(summary)[:_LEFT_OUT_SHOWN]),
+                hint="choose other scenarios, or another --backend; docs/backends.md says what each can do",
+            )
         if status == _PYTEST_NO_TESTS:
             raise UsageError(
                 "no scenario matches",
@@ -265,6 +283,11 @@ def conclude(status: int, out: Path, json_file: Path | None, console: Console) -
         except OSError as exc:
             raise PlatformError(f"cannot write {json_file}: {exc.strerror}") from exc
     return exit_code(status, summary)
+
+
+def _left_out(summary: dict[str, Any]) -> list[str]:
+    """A line for each scenario that is not applicable somewhere, and why."""
+    return [f"  {item['test']} on {item['backend']}: {item['why']}" for item in summary["not_applicable"]]
 
 
 def read_summary(out: Path) -> dict[str, Any] | None:

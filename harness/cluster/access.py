@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from harness.cluster.base import DISCOVERY_ACCOUNT, POD_NAMESPACE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.cluster.client import KubeClient
 
 OPERATOR_USER = "operator-inventory"
@@ -29,12 +31,15 @@ OPERATOR_RULES = [
 ]
 
 
-async def apply(client: KubeClient) -> None:
-    """Create the discovery namespace, its service accounts, and the operator's role and binding."""
+async def apply(client: KubeClient, labels: Mapping[str, str] | None = None) -> None:
+    """Create the discovery namespace, its service accounts, and the operator's role and binding, with these labels."""
     await discovery(client)
     role = _meta("rbac.authorization.k8s.io/v1", "ClusterRole", OPERATOR_USER) | {"rules": OPERATOR_RULES}
+    role["metadata"]["labels"] = dict(labels or {})
     await client.ensure(f"{RBAC_API}/clusterroles", role)
-    binding = _meta("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", OPERATOR_USER) | {
+    binding = _meta("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", OPERATOR_USER)
+    binding["metadata"]["labels"] = dict(labels or {})
+    binding |= {
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": OPERATOR_USER},
         "subjects": [
             {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": OPERATOR_USER},

@@ -5,22 +5,41 @@ Faults, traffic and observation see these Protocols and nothing of a backend's i
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from harness.cluster.apirules import ApiRule
     from harness.cluster.cephtools import CephTools
     from harness.cluster.client import KubeClient
     from harness.cluster.datastore import Datastore
+    from harness.cluster.hardware import NodeProfile
     from harness.cluster.relay import Rule
     from harness.cluster.server import Server
     from harness.process.child import Child
 
 POD_NAMESPACE = "akash-services"
 DISCOVERY_ACCOUNT = "operator-inventory-hardware-discovery"
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What our pods stand on: simulated nodes, or the real ones `nodes`, which are all that may be used and harmed.
+
+    `image`: what a pod of ours runs; real nodes have it already. `discovery_image`: what the operator is to give its
+    discovery pods; empty: one that only simulated nodes run.
+    """
+
+    simulated: bool = True
+    nodes: Mapping[str, NodeProfile] = field(default_factory=dict)
+    image: str = "traffic.invalid/pause:1"
+    discovery_image: str = ""
+
+
+SIMULATED = Ground()
 
 
 class Member(Protocol):
@@ -42,8 +61,83 @@ class Member(Protocol):
         ...
 
 
+class Machine(Protocol):
+    """The machine under a node, where it can be reached from outside. Every call raises ClusterError when refused."""
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        ...
+
+    @property
+    def role(self) -> str:
+        """One of "control-plane" and "worker"."""
+        ...
+
+    async def exec(self, *command: str, timeout_s: float = ..., stdin: bytes | None = ...) -> str:
+        """What a command on it prints."""
+        ...
+
+    async def state(self) -> str:
+        """Its state: running, paused, exited, …."""
+        ...
+
+    async def pause(self) -> None:
+        """Freeze everything on it."""
+        ...
+
+    async def unpause(self) -> None:
+        """Let it go on; one that does is no error."""
+        ...
+
+    async def kill(self) -> None:
+        """End it as a power cut would."""
+        ...
+
+    async def stop(self, *, grace_s: int) -> None:
+        """Shut it down; what has not ended by then is killed."""
+        ...
+
+    async def start(self) -> None:
+        """Boot it, or let it go on; one that runs is no error."""
+        ...
+
+    async def restart(self) -> None:
+        """Kill it and boot it again at once."""
+        ...
+
+    async def started_at(self) -> str:
+        """When it was booted last, as text."""
+        ...
+
+    async def address(self) -> str:
+        """Its address on the network of the nodes."""
+        ...
+
+    async def unit(self, verb: str, unit: str) -> None:
+        """`systemctl VERB UNIT` on it."""
+        ...
+
+    async def unit_state(self, unit: str) -> str:
+        """The word of systemd for a unit: active, inactive, failed, …."""
+        ...
+
+
 class Cluster(Protocol):
-    """A running cluster with simulated nodes."""
+    """A running cluster.
+
+    What its backend is not capable of (`harness.cluster.capability`) raises ClusterError.
+    """
+
+    @property
+    def ground(self) -> Ground:
+        """What pods of ours stand on."""
+        ...
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The environment of processes that belong to it, an operator's too: it carries the run's mark."""
+        ...
 
     @property
     def client(self) -> KubeClient:
@@ -81,6 +175,16 @@ class Cluster(Protocol):
         ...
 
     @property
+    def load(self) -> Callable[[Path], Awaitable[None]] | None:
+        """Puts an image archive into every node; None where there is no node of ours that could take one."""
+        ...
+
+    @property
+    def machines(self) -> Mapping[str, Machine]:
+        """The machine under each real node, the control plane's too; empty where they cannot be reached."""
+        ...
+
+    @property
     def watchers(self) -> Sequence[KubeClient]:
         """Where the truth is to be watched: at one server, or at each of several."""
         ...
@@ -111,6 +215,10 @@ class Cluster(Protocol):
 
         "refused": by the API server itself; "answered": {"verb resource": calls}.
         """
+        ...
+
+    async def api_calls(self, *, also_open: bool = False) -> Mapping[str, Any]:
+        """{"calls": what ended since the last time (`harness.cluster.footprint`), "lost": how many were not kept}."""
         ...
 
     def write_token(self, *, life_s: float) -> None:
@@ -156,4 +264,8 @@ class Cluster(Protocol):
 
     def processes(self) -> Mapping[str, Child]:
         """Every process of the cluster, by name."""
+        ...
+
+    async def stop(self, *, keep_logs: Path | None = None) -> None:
+        """End it, keep the logs if asked to, and leave nothing."""
         ...

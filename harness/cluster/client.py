@@ -8,8 +8,11 @@ failure to an error of ours, and hands each watch event over with the moment it 
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import ssl
+from collections.abc import Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -34,6 +37,45 @@ _STDOUT, _STDERR, _STATUS = 1, 2, 3
 """The first byte of a message says which stream it is of."""
 
 
+_FORWARD_PROTOCOLS = ("v4.channel.k8s.io",)
+_DATA, _ERROR = 0, 1
+_PORT_BYTES = 2
+"""Of each channel the first message is the number of the port; none carries data."""
+
+_ORDERLY = (aiohttp.WSCloseCode.OK, aiohttp.WSCloseCode.GOING_AWAY)
+
+
+@dataclass(slots=True)
+class Tunnel:
+    """Bytes to and from a port of a pod. `refused`: what the kubelet said when the port did not take the connection."""
+
+    socket: aiohttp.ClientWebSocketResponse
+    refused: str = ""
+
+    async def send(self, data: bytes) -> None:
+        """Send bytes to the port."""
+        await self.socket.send_bytes(bytes((_DATA,)) + data)
+
+    async def received(self) -> AsyncIterator[bytes]:
+        """What the port sends, until it or the kubelet ends the connection."""
+        opened: set[int] = set()
+        async for message in self.socket:
+            if message.type is not aiohttp.WSMsgType.BINARY or not message.data:
+                continue
+            channel, body = message.data[0], message.data[1:]
+            if channel not in opened:
+                opened.add(channel)
+                body = body[_PORT_BYTES:]
+            if channel == _ERROR and body:
+                self.refused = body.decode(errors="replace").strip()
+                return
+            if channel == _DATA and body:
+                yield body
+        # Whoever ends a connection in order says so; without that word it broke somewhere on the way.
+        if self.socket.close_code not in _ORDERLY:
+            raise ConnectionError(f"the connection broke (code {self.socket.close_code})")
+
+
 @dataclass(frozen=True, slots=True)
 class WatchEvent:
     """One event of a watch: `type` ADDED | MODIFIED | DELETED | BOOKMARK, and the object as the server sent it."""
@@ -42,22 +84,53 @@ class WatchEvent:
     object: Mapping[str, Any]
 
 
+Gate = Callable[[str, str, Any, "Mapping[str, str] | None"], Any]
+"""Called with method, path, body and parameters before each request.
+
+None: it may be made. Anything else is its answer, and nothing is asked.
+"""
+
+
 class KubeClient:
     """Requests to one API server, or to one load balancer in front of several.
 
     Every method raises ApiError for an answer that is not success and ApiUnavailableError when there is no answer.
     """
 
-    def __init__(self, server: str, *, ca: Path, pair: KeyPair) -> None:
+    _limit = 64
+    """Of connections at a time; 0: none."""
+
+    def __init__(
+        self,
+        server: str,
+        *,
+        ca: Path | None = None,
+        pair: KeyPair | None = None,
+        tls: ssl.SSLContext | None = None,
+        headers: Mapping[str, str] | None = None,
+        gate: Gate | None = None,
+    ) -> None:
+        """With the certificates of a cluster of ours, or `tls` and `headers` in which credentials of any kind are.
+
+        `gate` is asked before each request; what it raises is not done.
+        """
         self.server = server.rstrip("/")
-        context = ssl.create_default_context(cafile=str(ca))
-        context.load_cert_chain(str(pair.cert), str(pair.key))
-        self._ssl = context
+        self._ssl = ssl.create_default_context(cafile=None if ca is None else str(ca)) if tls is None else tls
+        if pair is not None:
+            self._ssl.load_cert_chain(str(pair.cert), str(pair.key))
+        self._headers = dict(headers or {})
+        self._gate = gate
         self._session: aiohttp.ClientSession | None = None
 
+    def unlimited(self) -> KubeClient:
+        """Another one with the same identity and connections of its own, as many as it likes; not open yet."""
+        other = copy.copy(self)
+        other._limit, other._session = 0, None  # noqa: SLF001 - of this very class
+        return other
+
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(ssl=self._ssl, limit=64)
-        self._session = aiohttp.ClientSession(connector=connector, read_bufsize=2**18)
+        connector = aiohttp.TCPConnector(ssl=self._ssl, limit=self._limit)
+        self._session = aiohttp.ClientSession(connector=connector, read_bufsize=2**18, headers=self._headers)
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -77,6 +150,10 @@ class KubeClient:
         as_user: str = "",
     ) -> Any:
         """One request; the decoded JSON answer (or text, when the server answers text). `as_user`: impersonated."""
+        if self._gate is not None:
+            made_up = self._gate(method, path, body, params)
+            if made_up is not None:
+                return made_up
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": content_type, "Accept": "application/json"}
         if as_user:
@@ -180,6 +257,44 @@ class KubeClient:
                     yield WatchEvent(event["type"], event["object"])
         except (aiohttp.ClientError, TimeoutError, ConnectionError, json.JSONDecodeError) as exc:
             raise _unavailable("WATCH", path, exc) from exc
+
+    async def text(self, path: str, *, params: Mapping[str, str], idle_s: float) -> AsyncGenerator[bytes, None]:
+        """What a long answer brings, as it comes, until the server ends it: a log that is followed.
+
+        Where nothing arrives for `idle_s` seconds the server counts as unavailable.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=idle_s)
+        try:
+            async with self._open.get(self.server + path, params=params, timeout=timeout) as response:
+                if response.status >= 400:
+                    raise _api_error("GET", path, response.status, await response.text())
+                async for chunk in response.content.iter_any():
+                    yield chunk
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as exc:
+            raise _unavailable("GET", path, exc) from exc
+
+    @asynccontextmanager
+    async def tunnel(self, namespace: str, pod: str, port: int) -> AsyncIterator[Tunnel]:
+        """One connection to a port of a pod, through the API server and the kubelet (`portforward`).
+
+        Raises ApiError when either refuses, ApiUnavailableError when the API server does not answer, or the connection
+        breaks. The port itself may refuse later: then the tunnel ends, with what the kubelet said.
+        """
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
+        try:
+            async with (
+                asyncio.timeout(REQUEST_TIMEOUT_S) as limit,
+                self._open.ws_connect(
+                    self.server + path, params={"ports": str(port)}, protocols=_FORWARD_PROTOCOLS,
+                    max_msg_size=_MAX_LINE,
+                ) as socket,
+            ):  # fmt: skip
+                limit.reschedule(None)
+                yield Tunnel(socket)
+        except aiohttp.WSServerHandshakeError as exc:
+            raise ApiError(f"FORWARD {path}: {exc.status} {exc.message}", status=exc.status) from exc
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as exc:
+            raise _unavailable("FORWARD", path, exc) from exc
 
     @property
     def _open(self) -> aiohttp.ClientSession:

@@ -1,13 +1,15 @@
 """The embedded backend: a real control plane as processes on loopback, ready in seconds.
 
-Datastore, kube-apiserver, kube-controller-manager and kwok are the real ones; egress and GPU registry are ours and run
-in one helper process, relays and load balancers, where there are any, in another, and so does the proxy between
-operator and API server. No root, no namespaces, no containers. Everything dies with the harness.
+Datastore, kube-apiserver, kube-controller-manager and kwok are the real ones; egress and GPU registry are ours, in one
+helper process; relays and load balancers are in another, and so is the proxy between operator and API server, where
+there are any. No root, no namespaces, no containers. Everything dies with the harness.
 
 With three servers each API server has an etcd member of its own, as in K3s. The operator reaches them as through the
 service `kubernetes`: new connections go to servers that are ready, open ones stay where they are. Our own parts (kwok,
 the controller manager, the harness) go through a second load balancer, which drops connections to a server that is not
 ready, so that simulated kubelets do not fall silent with it.
+
+It is long because it is the one place where all parts of this backend are wired and answered for.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from harness.cluster import access, apiproxy, audit
-from harness.cluster.base import POD_NAMESPACE
+from harness.cluster.base import POD_NAMESPACE, SIMULATED, Ground
 from harness.cluster.cephtools import CephTools
 from harness.cluster.client import KubeClient
 from harness.cluster.concurrent import all_of
@@ -60,10 +62,7 @@ _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(slots=True)
 class EmbeddedCluster:
-    """One running cluster; use `async with EmbeddedCluster.start(...)`, or `stop` it yourself.
-
-    `operator_server`: the URL that the operator is given.
-    """
+    """One running cluster, which whoever started it stops. `operator_server`: the URL that the operator is given."""
 
     toolchain: Toolchain
     shape: Shape
@@ -79,6 +78,9 @@ class EmbeddedCluster:
     admin_kubeconfig: Path
     registry_url: str
     links: tuple[Link, ...] = ()
+    ground: Ground = SIMULATED
+    load: None = None  # nothing is run on simulated nodes, and no machines are under them
+    machines: Mapping[str, Any] = field(default_factory=dict)
     ready_s: float = 0.0
     api_ready_s: float = 0.0
     _children: dict[str, Child] = field(default_factory=dict)

@@ -19,7 +19,8 @@ class Shape:
     given the address of the API proxy, which stands before whatever it would be given otherwise. `by_token`: the
     operator shows the token of a service account, which it finds in a file, instead of a certificate. `ceph`: the
     namespaces of Ceph clusters, in whose tools pods the command `ceph` can be run. `audited`: each API server writes an
-    audit log (`harness.cluster.audit`).
+    audit log (`harness.cluster.audit`). `machines`: how many real nodes a cluster of such has to have, beside those
+    that carry the control plane alone; `operator_in`: where the operator will run, one of `backend.PLACES`.
     """
 
     large: bool = False
@@ -34,6 +35,8 @@ class Shape:
     by_token: bool = False
     ceph: tuple[str, ...] = ()
     audited: bool = False
+    machines: int = 0
+    operator_in: str = "process"
 
     def __post_init__(self) -> None:
         if self.servers not in {1, 3} or (self.servers == 3 and self.datastore.kind != "etcd3"):

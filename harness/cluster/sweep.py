@@ -1,4 +1,4 @@
-"""Everything that dead runs left: processes, directories, control groups, databases on a server, containers."""
+"""Everything that dead runs left: processes, directories, control groups, databases, containers, kind clusters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.cluster import containers, sqlmade
+from harness.cluster import containers, kernel, kindmade, sqlmade
 from harness.errors import HarnessError
 from harness.process import cell, rundir
 
@@ -16,12 +16,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep removed, and what it could not: `kept` has (the run's directory, why) for databases and groups."""
+    """What a sweep removed, and what it could not.
+
+    `kept` has (the run's directory, why) for databases, groups and kind clusters; `settings`: of the kernel, that real
+    kubelets changed and only root can give back, as "vm/overcommit_memory=0".
+    """
 
     runs: rundir.Swept
     boxes: containers.Swept
     databases: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    clusters: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
     kept: tuple[tuple[Path, str], ...] = ()
 
 
@@ -31,6 +37,7 @@ class _Outside:
 
     databases: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
+    clusters: list[str] = field(default_factory=list)
     kept: list[tuple[Path, str]] = field(default_factory=list)
 
     def remove(self, directory: Path) -> bool:
@@ -38,6 +45,8 @@ class _Outside:
         try:
             group = cell.remove_left(directory)
             self.groups += [group] if group else []
+            cluster = kindmade.remove_left(directory)
+            self.clusters += [cluster] if cluster else []
             made = asyncio.run(sqlmade.remove(directory))
         except HarnessError as exc:
             self.kept.append((directory, exc.what))
@@ -50,6 +59,8 @@ def sweep(parent: Path | None = None) -> Swept:
     """Remove what dead runs left behind; live runs are never touched. Not to be called where an event loop runs."""
     outside = _Outside()
     runs = rundir.sweep(parent, first=outside.remove)
+    clusters = (*outside.clusters, *kindmade.sweep())
     return Swept(
-        runs, containers.sweep(), tuple(outside.databases), kept=tuple(outside.kept), groups=tuple(outside.groups)
-    )
+        runs, containers.sweep(), tuple(outside.databases), tuple(outside.groups), clusters, kernel.restore(),
+        tuple(outside.kept),
+    )  # fmt: skip

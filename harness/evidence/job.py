@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.bundle import DATASTORE_VARIABLE, ERROR_FILE, PROGRESS_FILE
 from harness.bundle.manifest import read_json, write_json
+from harness.cluster.backend import BackendSpec
 from harness.cluster.datastore import parse_many
 from harness.errors import HarnessError, PlatformError
 from harness.run import plan as plans
@@ -98,6 +99,7 @@ def run(job: Job) -> int:
             phase=_Phases(job.out / PROGRESS_FILE, job.name),
             datastore=given,
             audit=job.audit,
+            backend=BackendSpec(job.plan.backend),
         )
         carry_out(job.plan, setup)
     except HarnessError as exc:

@@ -17,6 +17,7 @@ from harness.fault.access import ApiGarbage, ApiHangs, ApiRefuses, ApiResets, Ap
 from harness.fault.apiserver import ApiServerHung, ApiServerKilled, CertificateReplaced
 from harness.fault.clients import DEAF, DRIP, HalfOpenStreams, HugeHeaders, IdleConnections, SlowClients
 from harness.fault.config import BROKEN, ConfigBadAtStart, ConfigBroken, ConfigChanged, ConfigDeleted
+from harness.fault.cutoff import FROM, NodeCutOff
 from harness.fault.datastore import (
     Compacted,
     DatastoreSlowed,
@@ -25,9 +26,12 @@ from harness.fault.datastore import (
     SpaceExhausted,
 )
 from harness.fault.discovery import DiscoveryBroken, DiscoveryUnsettled
+from harness.fault.discoveryimage import DiscoveryImageMissing
 from harness.fault.discoverypod import DiscoveryPodDeleted, DiscoveryPodEnds, DiscoveryPodPending
 from harness.fault.ending import OperatorCrashLoops, OperatorInterrupted, OperatorTerminated
 from harness.fault.host import FilesLimited, OperatorPaused, ProcessorStarved
+from harness.fault.kubelet import PRESSED, KubeletStopped, NodePressed, RuntimeStopped
+from harness.fault.machine import MachineKilled, MachinePaused, MachineRestarted, MachineStopped
 from harness.fault.member import (
     ROLES,
     LeaderMoved,
@@ -41,6 +45,7 @@ from harness.fault.member import (
 from harness.fault.memory import MemoryLimited
 from harness.fault.node import AllocatableChanged, NodeCordoned, NodeDeleted, NodeReplaced, NodeSilent, NodesJoin
 from harness.fault.nodepods import EFFECTS, NodeDrained, NodeTainted
+from harness.fault.noderejoin import NodeRejoins
 from harness.fault.nodeset import NodeEmptyStatus, NodeNeverReady, NodeRenamed, NodesDeleted
 from harness.fault.nodestate import FLAPPING, ClockAhead, ExtendedResourceRemoved, NodeFlaps, NodeNotReady
 from harness.fault.operator import DeletionMissed, OperatorKilled, RegistryEarly
@@ -52,6 +57,8 @@ from harness.fault.rights import RESOURCES, RightsRevoked
 from harness.fault.rights import VERBS as RIGHTS
 from harness.fault.second import SecondOperator
 from harness.fault.server import ServerKilled, ServerPaused
+from harness.fault.servermachine import ROLES as OF_SERVER
+from harness.fault.servermachine import ServerMachineKilled
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
 from harness.fault.starved import OperatorStarved
 from harness.fault.storage import (
@@ -86,7 +93,7 @@ KINDS: Mapping[str, type[Any]] = {
     for kind in (
         ApiServerKilled, ApiServerHung, CertificateReplaced, NodeSilent, NodeCordoned, NodeDeleted, NodeReplaced,
         NodeNotReady, NodeFlaps, NodeTainted, NodeDrained, NodesDeleted, NodeNeverReady, NodeEmptyStatus, NodeRenamed,
-        AllocatableChanged, ExtendedResourceRemoved, ClockAhead,
+        AllocatableChanged, ExtendedResourceRemoved, ClockAhead, NodeRejoins,
         NodesJoin, OperatorKilled, DeletionMissed, PortTaken, RegistryEarly, DiscoveryPodDeleted, DiscoveryBroken,
         DiscoveryPodEnds, DiscoveryPodPending, DiscoveryPodRejected, DiscoveryUnsettled, SecondOperator, ForeignPod,
         LeftoverPods, RegistryChanged, RegistryBroken, RegistryFlaps,
@@ -104,6 +111,8 @@ KINDS: Mapping[str, type[Any]] = {
         ConfigChanged, ConfigBroken, ConfigDeleted, ConfigBadAtStart,
         ConfigChanged, ConfigBroken, ConfigDeleted,
         StorageClassDeleted, StorageClassUnlabelled, VolumeDeleted, PoolFilled, CephToolsBroken,
+        MachinePaused, MachineKilled, MachineStopped, MachineRestarted, KubeletStopped, RuntimeStopped, NodePressed,
+        NodeCutOff, ServerMachineKilled, DiscoveryImageMissing,
     )
 }  # fmt: skip
 
@@ -132,6 +141,9 @@ WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "config-deleted": {"how": WAYS},
     "config-bad-at-start": {"what": tuple(what for what in BROKEN if what != "empty"), "how": WAYS},
     "ceph-tools-broken": {"mode": TOOLS_FAULTY},
+    "node-pressed": {"what": tuple(PRESSED)},
+    "node-cut-off": {"away_from": FROM},
+    "server-machine-killed": {"role": OF_SERVER},
 }
 """The parameters that are one of a few words, by kind of fault."""
 
@@ -141,7 +153,7 @@ DATASTORES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(
         (
             "leader-moved", "member-killed", "member-paused", "member-partitioned", "member-slowed", "member-replaced",
-            "quorum-lost", "server-killed", "server-paused",
+            "quorum-lost", "server-killed", "server-paused", "server-machine-killed",
         ),
         (ETCD3,),
     ),
@@ -163,7 +175,7 @@ PROXIED = frozenset({
 BY_TOKEN = frozenset({"token-expired"})
 """The faults that need an operator that shows a token instead of a certificate, by kind."""
 
-OF_SERVERS = frozenset({"server-killed", "server-paused"})
+OF_SERVERS = frozenset({"server-killed", "server-paused", "server-machine-killed"})
 """The faults that need several servers, by kind."""
 
 OF_SUPERVISED = frozenset({"port-taken", "operator-crash-loops", "memory-limited", "config-bad-at-start"})

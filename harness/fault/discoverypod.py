@@ -50,10 +50,11 @@ Pod = dict[str, Any]
 class DiscoveryPodDeleted:
     """A node's discovery pod is deleted, as a drain does, while the machine gets other GPUs (field report 652).
 
-    Only an operator that discovers again, with a new pod or by asking again, can report the new hardware.
+    Only an operator that discovers again, with a new pod or by asking again, can report the new hardware. `becomes`
+    None: the machine stays as it is, as a real one does.
     """
 
-    becomes: NodeProfile = OTHER_GPUS
+    becomes: NodeProfile | None = OTHER_GPUS
     for_s: float = 0.5
     node: str | None = None
     kind: ClassVar[str] = "discovery-pod-deleted"
@@ -69,7 +70,8 @@ class DiscoveryPodDeleted:
 
     async def inject(self, world: World, state: State) -> None:
         """Delete the pods at once and exchange the hardware."""
-        await world.set_hardware(state["target"], self.becomes)
+        if self.becomes is not None:
+            await world.set_hardware(state["target"], self.becomes)
         for pod in state["pods"]:
             await world.cluster.client.delete(f"{PODS}/{pod}", grace_s=0)
 

@@ -18,6 +18,7 @@ from harness.wait import Progress, until
 
 if TYPE_CHECKING:
     from harness.cluster.base import Cluster
+    from harness.fault.base import OperatorControl
     from harness.process.child import Child
 
 Node = Mapping[str, Any]
@@ -30,19 +31,37 @@ async def refused(host: str, port: int) -> str:
     """Return when connections to the port are refused."""
 
     async def refuses(progress: Progress) -> str | None:
-        try:
-            async with asyncio.timeout(1.0):
-                _, writer = await asyncio.open_connection(host, port)
-        except ConnectionRefusedError:
-            return f"connections to port {port} are refused"
-        except (OSError, TimeoutError) as exc:
-            progress.last = repr(exc)
-            return None
-        writer.close()
-        progress.last = "a connection was accepted"
-        return None
+        return await _refuses(progress, host, port)
 
     return await until(f"port {port} to refuse connections", refuses, deadline_s=BITE_DEADLINE_S)
+
+
+async def _refuses(progress: Progress, host: str, port: int) -> str | None:
+    try:
+        async with asyncio.timeout(1.0):
+            _, writer = await asyncio.open_connection(host, port)
+    except ConnectionRefusedError:
+        return f"connections to port {port} are refused"
+    except (OSError, TimeoutError) as exc:
+        progress.last = repr(exc)
+        return None
+    writer.close()
+    progress.last = "a connection was accepted"
+    return None
+
+
+async def replaced_or_refused(operator: OperatorControl, pid: int) -> str:
+    """Return when the operator's REST port refuses connections, or its process is not the one of that number.
+
+    A supervisor may be too quick for anybody to see the port refuse.
+    """
+
+    async def gone(progress: Progress) -> str | None:
+        if operator.pid not in {0, pid}:
+            return f"process {pid} is gone, and process {operator.pid} runs in its place"
+        return await _refuses(progress, "127.0.0.1", operator.rest_port)
+
+    return await until(f"process {pid} to be gone", gone, deadline_s=BITE_DEADLINE_S)
 
 
 async def serial_number(host: str, port: int) -> int:
@@ -199,7 +218,14 @@ async def timed(url: str) -> float:
     return time.monotonic() - began
 
 
-async def node_is(cluster: Cluster, name: str, what: str, holds: Callable[[Node], str | None]) -> str:
+async def node_is(
+    cluster: Cluster,
+    name: str,
+    what: str,
+    holds: Callable[[Node], str | None],
+    *,
+    deadline_s: float = BITE_DEADLINE_S,
+) -> str:
     """Return the evidence that `holds` finds in the Node as the API server tells it."""
 
     async def seen(progress: Progress) -> str | None:
@@ -213,7 +239,7 @@ async def node_is(cluster: Cluster, name: str, what: str, holds: Callable[[Node]
         )
         return holds(node)
 
-    return await until(f"node {name[:40]} to be {what}", seen, deadline_s=BITE_DEADLINE_S, interval_s=0.1)
+    return await until(f"node {name[:40]} to be {what}", seen, deadline_s=deadline_s, interval_s=0.1)
 
 
 async def node_ready(cluster: Cluster, name: str) -> str:

@@ -33,9 +33,8 @@ class OperatorKilled:
     affects: ClassVar[tuple[str, ...]] = (OPERATOR,)
 
     async def prepare(self, world: World) -> State:
-        """Nothing to choose."""
-        del world
-        return {"target": "operator"}
+        """Which process it is."""
+        return {"target": "operator", "pid": world.operator.pid}
 
     async def inject(self, world: World, state: State) -> None:
         """SIGKILL."""
@@ -43,9 +42,8 @@ class OperatorKilled:
         await world.operator.kill()
 
     async def bitten(self, world: World, state: State) -> str:
-        """Its REST port refuses connections."""
-        del state
-        return await evidence.refused("127.0.0.1", world.operator.rest_port)
+        """Its REST port refuses connections, or another process is there already."""
+        return await evidence.replaced_or_refused(world.operator, int(state["pid"]))
 
     async def heal(self, world: World, state: State) -> None:
         """Start it again, where nobody else does."""

@@ -32,7 +32,8 @@ Rule = dict[str, Any]
 class RightsRevoked:
     """The operator's ClusterRole loses a verb ("" is any) on a resource ("" is any), and has it back `for_s` s later.
 
-    Open watches are not asked about, so those of what may not be listed or watched any more are ended.
+    Open watches are not asked about, so those of what may not be listed or watched any more are ended, where there is
+    an API proxy. Without one the API server's own decision is the evidence.
     """
 
     verb: str = LIST
@@ -69,6 +70,8 @@ class RightsRevoked:
             raise FaultError(f"{self.kind}: the operator has no such right now", hint="another fault may have taken it")
         match = self._asked
         said = f"the right to {self.verb or 'do anything with'} {self.resource or 'anything'}"
+        if not world.cluster.proxied:
+            return {"target": said, "rules": [], "lost": lost, "role": before}
         state = await refused.planned(world, self.kind, said, (match, FORBIDDEN), *access.asking(match))
         return {**state, "lost": lost, "role": before}
 
@@ -83,7 +86,7 @@ class RightsRevoked:
     async def bitten(self, world: World, state: State) -> str:
         """The API server says that the operator's user may not, and (but for get, which few need) has told it so."""
         said = await _decided(world, state, allowed=False)
-        if self.verb == GET and not self._asked.subresource:
+        if not world.cluster.proxied or (self.verb == GET and not self._asked.subresource):
             return said
         return f"{said}; {await refused.met(world, state)}"
 

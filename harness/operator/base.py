@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-REFERENCE = "reference"
+REFERENCE, IMAGE, AT = "reference", "image:", "at:"
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - the contract's default, for scenarios that ask for it
 ADDRESSES = (LOOPBACK, EVERYWHERE)
 """What an operator is given as --rest-address. We ask it on loopback either way."""
 
+SIMULATED_DISCOVERY = "discovery.invalid/provider:simulated"
+"""The image of discovery pods that nobody starts: kwok plays them, and the egress answers for them."""
+
+_ADDRESSES = re.compile(r"([\w.\[\]:-]+:\d+),([\w.\[\]:-]+:\d+)")
+_IMAGE_NAME = re.compile(r"[a-z0-9][A-Za-z0-9._:/@-]*")
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorSpec:
-    """An operator that can be started as a process.
+    """An operator that can be started: as a process, or as a pod.
 
     `name` is what reports show; `command` comes before `operator inventory …`; `defect` makes the reference operator a
-    saboteur; `sha256` identifies a binary (empty for the reference, which is part of the harness).
+    saboteur; `sha256` identifies a binary (empty for the reference, which is part of the harness). `image`: the name of
+    a container image, or the path of an archive of one; it can only be a pod then, and has no `command`. `rest_url`,
+    `grpc_target`: of one that runs already, which is only asked.
     """
 
     name: str
@@ -35,10 +43,13 @@ class OperatorSpec:
     defect: str | None = None
     sha256: str = ""
     env: tuple[tuple[str, str], ...] = ()
+    image: str = ""
+    rest_url: str = ""
+    grpc_target: str = ""
 
     def describe(self) -> dict[str, str]:
         """What a summary says about it."""
-        known = {"name": self.name, "sha256": self.sha256, "defect": self.defect or ""}
+        known = {"name": self.name, "sha256": self.sha256, "defect": self.defect or "", "image": self.image}
         return {key: value for key, value in known.items() if value}
 
 
@@ -59,6 +70,7 @@ class OperatorConfig:
     config: str = ""
     by_environment: bool = False
     address: str = LOOPBACK
+    discovery_image: str = SIMULATED_DISCOVERY
 
     def arguments(self) -> list[str]:
         """The flags of contract.md part A; ports are flags always."""
@@ -79,15 +91,85 @@ class OperatorConfig:
             "provider-configs-url": self.registry_url,
             "registry-query-period": f"{int(self.registry_period_s * 1000)}ms",
             "pod-namespace": self.namespace,
-            "discovery-image": "discovery.invalid/provider:simulated",
+            "discovery-image": self.discovery_image,
         }
         return {**settings, "config": self.config} if self.config else settings
 
 
-def parse(text: str, *, defect: str | None = None) -> OperatorSpec:
-    """The operator named by `--operator`: `reference`, or the path of a binary.
+class Operator(Protocol):
+    """An operator under test, wherever it runs: what runs and faults may ask of it.
 
-    Raises UsageError when there is no executable file at that path, or when a defect is asked of a binary.
+    What a `pid` is depends on where it runs: another number is another process, and 0 is none.
+    """
+
+    @property
+    def supervised(self) -> bool:
+        """Whether an exit is followed by a start."""
+        ...
+
+    @property
+    def log_dir(self) -> Path:
+        """Where `operator.stderr.log` is, and perhaps `operator.stdout.log`."""
+        ...
+
+    @property
+    def rest_port(self) -> int:
+        """Its REST port, on loopback."""
+        ...
+
+    @property
+    def grpc_port(self) -> int:
+        """Its gRPC port, on loopback."""
+        ...
+
+    @property
+    def running(self) -> bool:
+        """Whether its process exists now."""
+        ...
+
+    @property
+    def pid(self) -> int:
+        """The process that runs now; 0 when there is none."""
+        ...
+
+    @property
+    def rest_url(self) -> str:
+        """The base URL of its REST API."""
+        ...
+
+    @property
+    def grpc_target(self) -> str:
+        """The address of its gRPC API."""
+        ...
+
+    async def start(self) -> None:
+        """Start it; raises OperatorError when that is impossible."""
+        ...
+
+    async def kill(self, *, again: bool = True) -> None:
+        """SIGKILL, noted as the harness's doing; a supervisor starts it again, unless not `again`."""
+        ...
+
+    async def interrupt(self, *, again: bool = True) -> int:
+        """SIGINT, then SIGKILL when it has not ended; the exit code."""
+        ...
+
+    async def terminate(self) -> int:
+        """SIGTERM as a kubelet does, then SIGKILL when it has not ended; the exit code."""
+        ...
+
+    async def stop(self) -> None:
+        """End it for good."""
+        ...
+
+
+def parse(text: str, *, defect: str | None = None) -> OperatorSpec:
+    """The operator named by `--operator`: `reference`, a binary's path, `image:` and an image's name or archive.
+
+    Or `at:` and the addresses of one that runs already.
+
+    Raises UsageError when there is no executable file at that path, when a defect is asked of anything but the
+    reference, or when there is no such archive.
     """
     if text == REFERENCE:
         env = (("PYTHONPATH", str(_PACKAGE_ROOT)), ("PYTHONDONTWRITEBYTECODE", "1"))
@@ -99,11 +181,10 @@ def parse(text: str, *, defect: str | None = None) -> OperatorSpec:
         )
     if defect is not None:
         raise UsageError(f"--defect {defect} goes with --operator reference only", hint="drop --defect")
-    if text.startswith("image:"):
-        raise UsageError(
-            f"--operator {text}: images need a backend with a container runtime",
-            hint="give the path of the operator's binary",
-        )
+    if text.startswith(AT):
+        return _of_address(text.removeprefix(AT))
+    if text.startswith(IMAGE):
+        return _of_image(text.removeprefix(IMAGE))
     path = Path(text).expanduser()
     if not path.is_file():
         raise UsageError(f"--operator {text}: there is no such file", hint="give 'reference' or the path of a binary")
@@ -111,6 +192,34 @@ def parse(text: str, *, defect: str | None = None) -> OperatorSpec:
         raise UsageError(f"--operator {text}: the file is not executable", hint=f"chmod +x {text}")
     path = path.resolve()
     return OperatorSpec(name=path.name, command=(str(path),), sha256=_sha256(path))
+
+
+def _of_address(text: str) -> OperatorSpec:
+    """One that runs already: `REST,GRPC`, each as HOST:PORT."""
+    found = _ADDRESSES.fullmatch(text)
+    if found is None:
+        raise UsageError(
+            f"--operator {AT}{text}: that is not where an operator's REST and gRPC are",
+            hint="at:HOST:PORT,HOST:PORT, such as at:127.0.0.1:8080,127.0.0.1:8081 behind `kubectl port-forward`",
+        )
+    return OperatorSpec(f"the one at {found[1]}", (), rest_url=f"http://{found[1]}", grpc_target=found[2])
+
+
+def is_archive(image: str) -> bool:
+    """Whether what stands after `image:` is the path of an archive, not an image's name."""
+    return image.startswith(("/", "./", "../", "~")) or image.endswith((".tar", ".tar.gz", ".tgz"))
+
+
+def _of_image(image: str) -> OperatorSpec:
+    if is_archive(image):
+        path = Path(image).expanduser()
+        if not path.is_file():
+            raise UsageError(f"--operator {IMAGE}{image}: there is no such file", hint="give a file of `docker save`")
+        path = path.resolve()
+        return OperatorSpec(path.name, (), sha256=_sha256(path), image=str(path))
+    if not _IMAGE_NAME.fullmatch(image):
+        raise UsageError(f"--operator {IMAGE}{image}: that is no image's name", hint="for example image:HOST/NAME:TAG")
+    return OperatorSpec(image, (), image=image)
 
 
 def _sha256(path: Path) -> str:

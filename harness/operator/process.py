@@ -56,6 +56,21 @@ class OperatorProcess:
         return self.child is not None and self.child.running
 
     @property
+    def pid(self) -> int:
+        """The process that runs now; 0 when there is none."""
+        return self.child.pid if self.child is not None and self.child.running else 0
+
+    @property
+    def rest_port(self) -> int:
+        """Its REST port."""
+        return self.config.rest_port
+
+    @property
+    def grpc_port(self) -> int:
+        """Its gRPC port."""
+        return self.config.grpc_port
+
+    @property
     def rest_url(self) -> str:
         """The base URL of its REST API."""
         return f"http://127.0.0.1:{self.config.rest_port}"

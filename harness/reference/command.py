@@ -1,4 +1,4 @@
-"""The command of the reference operator: options, exit codes, and the table of defects.
+"""The command of the reference operator: options, exit codes, the table of defects, and the discovery server.
 
 Exit codes: 0 after SIGINT or SIGTERM (and for `--defect list`), 1 when it cannot start, 2 after a crash (which ends the
 process where it happens, in `harness.reference.service`).
@@ -11,11 +11,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
-from harness.reference import log, options, service
+from harness.reference import log, options, probe, service
 from harness.reference.defects import DEFECTS, behaviour
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+TOOLS = ("tools", "psutil")
+"""What a discovery pod is started with, before `serve`."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -24,6 +27,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if list(arguments) == ["--defect", "list"]:
             return _list_defects()
+        if tuple(arguments[:2]) == TOOLS:
+            probe.main(arguments[2:])
+            return 0
         asked = options.parse(arguments)
         if asked.defect == "list":
             return _list_defects()

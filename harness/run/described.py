@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.check.contract import PROMISES
 from harness.errors import UsageError
 from harness.fault import catalog
+from harness.fault.needs import NEEDS
 from harness.fault.radius import RADII
 from harness.fault.schedule import injected
 from harness.fault.together import Together
@@ -28,7 +29,7 @@ class Described:
     """One kind of fault.
 
     `name`: its kind; `harms`, `proves`: a sentence each; `radius`: what it may touch, and nothing else, as is verified;
-    `needs`: what must be there beyond the usual cluster;
+    `needs`: what its scenario must have, and the backend's capabilities (`harness.cluster.capability`);
     `threatens`: the promises that its scenarios judge, in the contract's order; `scenarios`: their ids, sorted.
     """
 
@@ -66,14 +67,10 @@ def describe(scenarios: Iterable[Scenario]) -> tuple[Described, ...]:
 
 
 def needs(name: str) -> tuple[str, ...]:
-    """What a kind of fault needs beyond the usual cluster, one phrase each."""
+    """What a kind of fault needs: of its scenario, one phrase each, and of a backend, words of its capabilities."""
     found = []
     if name in catalog.DATASTORES:
         found.append(f"datastore {' or '.join(catalog.DATASTORES[name])}")
-    if name in catalog.RELAYED:
-        found.append("relay")
-    if name in catalog.PROXIED:
-        found.append("API proxy")
     if name in catalog.OF_SERVERS:
         found.append("three servers")
     if name in catalog.OF_SUPERVISED:
@@ -84,7 +81,7 @@ def needs(name: str) -> tuple[str, ...]:
         found.append("memory control group")
     if name in catalog.OF_STORAGE:
         found.append("storage")
-    return tuple(found)
+    return (*found, *NEEDS.get(name, ()))
 
 
 def first_sentence(docstring: str | None) -> str:

@@ -19,13 +19,14 @@ from harness import seed as seeds
 from harness.bundle import LOGS, manifest, secrets
 from harness.check.contract import judge_history
 from harness.clock import RunClock
+from harness.cluster import backend, capability
 from harness.cluster.datastore import DatastoreSpec
 from harness.errors import PlatformError, UsageError, WaitTimeoutError
 from harness.fault.journal import Journal
 from harness.fault.schedule import injected, unfold
 from harness.history import reader
 from harness.history.writer import HistoryWriter
-from harness.operator.supervisor import UNCHANGED, Supervision
+from harness.operator.supervisor import FULL_SCALE, UNCHANGED, Supervision
 from harness.run import footprint
 from harness.run.nemesis import Nemesis
 from harness.run.plan import Plan
@@ -35,9 +36,10 @@ from harness.run.stage import staged
 from harness.wait import interval, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from harness.cluster.backend import BackendSpec
     from harness.operator.base import OperatorSpec
     from harness.run.stage import Stage
     from harness.scenario import Scenario
@@ -50,6 +52,9 @@ GATE_PATIENCE_S = 12.0
 """When the gate looks whether only exceptions (`harness.run.steady`) are left: after TRUTH-5's and LABEL-1's 10 s."""
 
 GATE_LASTING_S = 2.0
+MACHINES_DEADLINE_S = 180.0
+"""A real node's discovery pod is started by a kubelet, on a machine that may be busy with starting all others."""
+
 CONVERGE_EXTRA_S = 5.0
 """How much longer than the objective convergence is awaited, so that a late recovery is measured, not only missed."""
 
@@ -62,7 +67,8 @@ class Setup:
     in it; `settle`: whether traffic ends with the same pods for the same seed, so that runs on several datastores
     compare; `phase`: told what the run is doing, for progress on a terminal; `datastore`: None for each scenario's
     usual one; `names`: how nodes, namespaces, pods and GPU models are named (`harness.names.naming`); `supervision`:
-    the supervisor that is asked for beyond the scenarios' own; `audit`: whether API servers write an audit log.
+    the supervisor that is asked for beyond the scenarios' own; `audit`: whether API servers write an audit log;
+    `backend`: what provides the clusters.
     """
 
     toolchain: Toolchain
@@ -76,10 +82,29 @@ class Setup:
     names: str = "usual"
     supervision: Supervision = UNCHANGED
     audit: bool = False
+    backend: BackendSpec = backend.USUAL
+
+    @property
+    def operator_in(self) -> str:
+        """Where the operator runs, one of `backend.PLACES`; raises UsageError where it cannot run as asked."""
+        return backend.operator_place(backend.make(self.backend), self.backend.operator_in)
+
+    @property
+    def asked_supervision(self) -> Supervision:
+        """What is asked for: in a pod the operator has a kubelet for its supervisor, which waits as long as it does."""
+        asked = self.supervision
+        if self.operator_in != backend.POD:
+            return asked
+        return replace(asked, supervised=True, scale=FULL_SCALE if asked.scale is None else asked.scale)
+
+    def not_applicable(self, scenario: Scenario) -> str:
+        """Why a scenario cannot be run on the backend at all; empty where it can."""
+        return not_applicable(scenario, self.backend)
 
     def asked_for(self, scenario: Scenario) -> DatastoreSpec:
         """The datastore that a run was to be on, whether or not the scenario is possible on it."""
-        return self.datastore or DatastoreSpec(scenario.possible_on[0])
+        usual = backend.usual_datastore(backend.make(self.backend), scenario.possible_on)
+        return self.datastore or DatastoreSpec(usual or scenario.possible_on[0])
 
     def spec(self, scenario: Scenario) -> DatastoreSpec:
         """The datastore of a run; raises UsageError when the scenario is not possible on the one asked for."""
@@ -89,6 +114,21 @@ class Setup:
                 f"{scenario.id} is not possible on {spec.kind}", hint=f"it is on {', '.join(scenario.possible_on)}"
             )
         return spec
+
+
+def not_applicable(scenario: Scenario, spec: BackendSpec) -> str:
+    """Why a scenario cannot be run on a backend at all, in words for a report; empty where it can."""
+    provider = backend.make(spec)
+    there = backend.effective(provider, backend.operator_place(provider, spec.operator_in))
+    if words := capability.missing(scenario.needed, there):
+        return capability.because(words)
+    if not backend.usual_datastore(provider, scenario.possible_on):
+        return f"possible on datastores {', '.join(scenario.possible_on)}"
+    most = provider.most_nodes
+    acts = capability.OPERATOR in scenario.needed  # who only looks needs leave for nothing
+    if acts and capability.SIMULATED_NODES not in there and most is not None and most < scenario.machines:
+        return f"needs {scenario.machines} real nodes, and may use {most}"
+    return ""
 
 
 def run(scenario: Scenario, setup: Setup) -> RunResult:
@@ -109,7 +149,9 @@ def carry_out(plan: Plan, setup: Setup) -> RunResult:
     began = time.monotonic()
     spec = setup.datastore or DatastoreSpec(plan.datastore)
     setup = replace(setup, seed=plan.seed, settle=plan.settle, datastore=spec)
-    plan = replace(plan, datastore=setup.spec(plan.scenario).kind)
+    plan = replace(plan, datastore=setup.spec(plan.scenario).kind, backend=setup.backend.name)
+    if why := setup.not_applicable(plan.scenario):
+        raise UsageError(f"{plan.scenario.id} is not applicable on {plan.backend}: {why}", hint="another --backend")
     bundle = _make_bundle(setup.out, plan.label)
     try:
         asyncio.run(_Run(plan, setup, bundle).carry_out())
@@ -122,8 +164,9 @@ def carry_out(plan: Plan, setup: Setup) -> RunResult:
         scenario=plan.label,
         seed=plan.seed,
         operator=setup.operator.describe(),
-        versions=versions(setup.toolchain),
+        versions={**versions(setup.toolchain), **provided(history)},
         datastore=plan.datastore,
+        backend=plan.backend,
         names=plan.names,
         supervision=plan.scenario.supervision,
         judgement=judgement,
@@ -140,13 +183,14 @@ def carry_out(plan: Plan, setup: Setup) -> RunResult:
 
 def planned(scenario: Scenario, setup: Setup) -> Plan:
     """What is to be done: the scenario as it is deployed and named, the seed, and where; raises UsageError."""
-    scenario = scenario.deployed(setup.supervision)
+    scenario = scenario.deployed(setup.asked_supervision)
     spec = setup.spec(scenario)
     scenario, named = renamed(scenario, setup.names)
     return Plan(
         scenario=scenario,
         seed=setup.seed if scenario.seed is None else scenario.seed,
         datastore=spec.kind,
+        backend=setup.backend.name,
         names=named["names"],
         called=named["called"],
         settle=setup.settle,
@@ -161,6 +205,12 @@ def versions(toolchain: Toolchain) -> dict[str, str]:
     except PackageNotFoundError:
         own = "not installed"
     return {"harness": own, "python": platform.python_version(), **toolchain.versions}
+
+
+def provided(history: reader.History) -> Mapping[str, str]:
+    """What a cluster of real nodes was made of, and what was done differently on this machine, from a run's history."""
+    mark = history.mark("provided")
+    return {} if mark is None else dict(mark["detail"])
 
 
 def _make_bundle(out: Path, label: str) -> Path:
@@ -221,6 +271,11 @@ class _Run:
         began = history.add("mark", mark="gate", detail="")
         what, deadline_s = "the operator's first true inventory", self.scenario.gate_deadline_s
         try:
+            await stage.known(MACHINES_DEADLINE_S)
+        except WaitTimeoutError as exc:
+            history.add("mark", mark="gate-failed", detail=exc.what)
+            return False
+        try:
             await stage.agree(min(GATE_PATIENCE_S, deadline_s), GATE_QUIET_S, what)
         except WaitTimeoutError:
             exceptions = await self._lasting(stage, began)
@@ -239,8 +294,7 @@ class _Run:
         """What differs in the same way on two looks a while apart, when it may be excepted; it is then let pass."""
 
         async def look() -> list[dict[str, Any]] | None:
-            served = (await stage.cluster.discovery_stats())["served"]
-            return stage.steady.exceptions(after_s=self.clock.now() - began, able=served)
+            return stage.steady.exceptions(after_s=self.clock.now() - began, able=await stage.able())
 
         first = await look()
         await interval(GATE_LASTING_S)
@@ -261,7 +315,7 @@ class _Run:
             if self.scenario.faults:
                 self._phase("harm: " + ", ".join(fault.kind for fault in injected(*self.scenario.faults)))
                 rng = seeds.stream(self.setup.seed, self.scenario.id, "schedule")
-                await nemesis.run(unfold(self.scenario.faults, self.scenario.pause_s, rng))
+                await nemesis.run(unfold(stage.scenario.faults, self.scenario.pause_s, rng))
             else:
                 self._phase("observing")
                 await interval(self.scenario.observe_s)

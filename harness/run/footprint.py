@@ -8,7 +8,7 @@ from harness.errors import ClusterError
 from harness.wait import interval
 
 if TYPE_CHECKING:
-    from harness.cluster.embedded import EmbeddedCluster
+    from harness.cluster.base import Cluster
     from harness.history.writer import HistoryWriter
 
 PERIOD_S = 1.0
@@ -17,14 +17,14 @@ PERIOD_S = 1.0
 _TIMES = ("began", "finished")
 
 
-async def follow(cluster: EmbeddedCluster, history: HistoryWriter) -> None:
+async def follow(cluster: Cluster, history: HistoryWriter) -> None:
     """Record for ever what has ended since the last time."""
     while True:
         await interval(PERIOD_S)
         await record(cluster, history)
 
 
-async def record(cluster: EmbeddedCluster, history: HistoryWriter, *, also_open: bool = False) -> None:
+async def record(cluster: Cluster, history: HistoryWriter, *, also_open: bool = False) -> None:
     """Record what has ended since the last time, and if asked for what is open.
 
     Raises ClusterError when the proxy could not keep all of it.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness import seed as seeds
 from harness.bundle import PLAN_FILE
 from harness.bundle.manifest import write_json
+from harness.cluster.backend import EMBEDDED, MODULES
 from harness.cluster.datastore import ETCD, KINDS
 from harness.errors import UsageError
 from harness.names.naming import USUAL
@@ -28,7 +29,8 @@ class Plan:
 
     `scenario`: as it is carried out, under the names it is carried out with; `names`: the word for those, `called`: how
     each of its nodes was called before; `datastore`: the kind; `settle`: whether traffic ends with the same pods
-    for the same seed; `kubernetes`: the control plane's version ("v1.34.4"), empty where it was not written down.
+    for the same seed; `kubernetes`: the control plane's version ("v1.34.4"), empty where it was not written down;
+    `backend`: the name of what provides the cluster.
     """
 
     scenario: Scenario
@@ -38,6 +40,7 @@ class Plan:
     called: Mapping[str, str] = field(default_factory=dict)
     settle: bool = False
     kubernetes: str = ""
+    backend: str = EMBEDDED
 
     def as_json(self) -> dict[str, Any]:
         """The content of plan.json."""
@@ -49,6 +52,7 @@ class Plan:
             "datastore": self.datastore,
             "settle": self.settle,
             "kubernetes": self.kubernetes,
+            "backend": self.backend,
         }
 
     def write(self, bundle: Path) -> None:
@@ -57,13 +61,17 @@ class Plan:
 
     @property
     def label(self) -> str:
-        """How its run is called: the scenario's id, with the datastore where that is not the usual one."""
-        return label_of(self.scenario, self.datastore)
+        """How its run is called: the scenario's id, with backend and datastore where those are not the usual ones."""
+        return label_of(self.scenario, self.datastore, self.backend)
 
 
-def label_of(scenario: Scenario, datastore: str) -> str:
-    """How a run of the scenario on that kind of datastore is called."""
-    return scenario.id if datastore == scenario.possible_on[0] else f"{scenario.id}@{datastore}"
+def label_of(scenario: Scenario, datastore: str, backend: str = EMBEDDED) -> str:
+    """How a run of the scenario on that kind of datastore of that backend is called."""
+    words = [
+        *([backend] if backend != EMBEDDED else []),
+        *([datastore] if datastore != scenario.possible_on[0] else []),
+    ]
+    return f"{scenario.id}@{'-'.join(words)}" if words else scenario.id
 
 
 def from_json(body: Any) -> Plan:
@@ -75,6 +83,9 @@ def from_json(body: Any) -> Plan:
         raise UsageError(f"the plan's seed is {seed!r}, which is no whole number", hint="it was changed by hand")
     if datastore not in KINDS:
         raise UsageError(f"the plan's datastore {datastore!r} is not known", hint=f"one of {', '.join(KINDS)}")
+    provider = body.get("backend") or EMBEDDED
+    if provider not in MODULES:
+        raise UsageError(f"the plan's backend {provider!r} is not known", hint=f"one of {', '.join(MODULES)}")
     called = body.get("called")
     return Plan(
         scenario=Scenario.from_json(body["scenario"]),
@@ -84,4 +95,5 @@ def from_json(body: Any) -> Plan:
         called={str(old): str(new) for old, new in called.items()} if isinstance(called, Mapping) else {},
         settle=body.get("settle") is True,
         kubernetes=str(body.get("kubernetes") or ""),
+        backend=provider,
     )

@@ -6,11 +6,13 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.operator.api import OK, Answer, GrpcReader, RestReader
+from harness.operator.api import OK, REFUSED, TIMEOUT, Answer, GrpcReader, RestReader
 from harness.operator.streams import CALLED, ENDED, OPERATOR, Crowd
 from harness.wait import interval
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.history.writer import HistoryWriter
     from harness.operator.streams import Streams
 
@@ -24,7 +26,11 @@ HEALTH_PATHS = ("/metrics/health", "/metrics/ready")
 
 @dataclass(slots=True)
 class Polling:
-    """The pollers of one run; `last` holds the latest body of each source (None while it does not answer)."""
+    """The pollers of one run; `last` holds the latest body of each source (None while it does not answer).
+
+    `blind`: whether something asked at that moment (monotonic seconds) may be without an answer for a reason that lies
+    between us and the operator. It is then not recorded at all: nothing can be said about the operator from it.
+    """
 
     history: HistoryWriter
     rest_url: str
@@ -32,6 +38,7 @@ class Polling:
     last: dict[str, Any] = field(default_factory=dict)
     answers: dict[str, int] = field(default_factory=dict)
     ever_answered: bool = False
+    blind: Callable[[float], bool] = lambda _since: False
     _ids: dict[int, tuple[Any, str]] = field(default_factory=dict)
 
     async def rest(self) -> None:
@@ -77,6 +84,8 @@ class Polling:
             while True:
                 for path in HEALTH_PATHS:
                     answer = await reader.get(path)
+                    if self._unseen(answer):
+                        continue
                     self.history.add(
                         "health", at=self._at(answer.t), path=path, t0=self._at(answer.t0), outcome=answer.outcome,
                         status=answer.status,
@@ -86,7 +95,13 @@ class Polling:
     def _at(self, monotonic: float) -> float:
         return round(monotonic - self.history.clock.origin, 6)
 
+    def _unseen(self, answer: Answer) -> bool:
+        return answer.outcome in {REFUSED, TIMEOUT} and self.blind(answer.t0)
+
     def _record(self, answer: Answer) -> None:
+        if self._unseen(answer):
+            self.last[answer.source] = None
+            return
         fields: dict[str, Any] = {"t0": self._at(answer.t0), "outcome": answer.outcome, "status": answer.status}
         if answer.outcome == OK:
             fields["snapshot"] = self._snapshot(answer.body)

@@ -10,15 +10,22 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cluster import backend, capability
 from harness.cluster.base import POD_NAMESPACE
 from harness.cluster.embedded import EmbeddedCluster
-from harness.errors import OperatorError, WaitTimeoutError
+from harness.errors import OperatorError, UsageError, WaitTimeoutError
+from harness.image import store
 from harness.operator.api import REFUSED, TIMEOUT, RestReader
-from harness.operator.base import OperatorConfig, OperatorSpec, environment
+from harness.operator.base import IMAGE, OperatorConfig, OperatorSpec, environment
 from harness.operator.process import OperatorProcess
+from harness.run.deployed import image
 from harness.wait import Progress, until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harness.cluster.backend import BackendSpec
+    from harness.image.store import Say
     from harness.toolchain import Toolchain
 
 HELP_DEADLINE_S = 20.0
@@ -26,13 +33,32 @@ ANSWER_DEADLINE_S = 20.0
 _FLAGS = ("--rest-port", "--grpc-port", "--kubeconfig")
 
 
-def preflight(spec: OperatorSpec, toolchain: Toolchain) -> None:
+def preflight(
+    spec: OperatorSpec, toolchain: Toolchain, specs: Iterable[BackendSpec] = (), say: Say = store.silent
+) -> None:
     """Raise OperatorError, saying what was seen, unless the program has the contract's flags and answers over REST.
 
-    The answer may be anything: whether it is right is for the scenarios.
+    The answer may be anything: whether it is right is for the scenarios. Where nodes of these backends are real, the
+    operator's image is made as well (`say` is told what is done), which raises UsageError and PlatformError. Whether
+    what is in an image answers is seen when it is deployed. An image is refused where an operator must be a process.
     """
-    _flags(spec)
-    asyncio.run(_answers(spec, toolchain))
+    asked = [*specs] or [backend.USUAL]
+    providers = [(backend.make(one), one.operator_in) for one in asked]
+    places = {backend.operator_place(*one): one[0].name for one in providers}
+    if spec.rest_url:
+        return
+    if spec.image and backend.PROCESS in places:
+        raise UsageError(
+            f"--operator {IMAGE}{spec.image}: on {places[backend.PROCESS]} the operator is a process, not a container",
+            hint="--backend kind, or give the path of the operator's binary",
+        )
+    if any(capability.KUBELET in provider.capabilities() for provider, _place in providers):
+        for note in image(spec, say).notes:
+            say(f"note: {note}")
+    if spec.command and spec.sha256:
+        _flags(spec)
+        if "kube-apiserver" in toolchain.paths:
+            asyncio.run(_answers(spec, toolchain))
 
 
 def _flags(spec: OperatorSpec) -> None:

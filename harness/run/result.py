@@ -11,6 +11,7 @@ from harness.bundle import STATE_FILE, VERDICTS_FILE
 from harness.bundle.manifest import write_json
 from harness.check.contract import PROMISES, Judgement
 from harness.check.verdict import UNKNOWN, PromiseVerdict, Verdict
+from harness.cluster.backend import EMBEDDED
 from harness.errors import PlatformError, UsageError
 from harness.history.state import states
 from harness.names.naming import USUAL
@@ -48,6 +49,7 @@ class RunResult:
     bundle: Path
     reproduce: str = ""
     datastore: str = "etcd"
+    backend: str = EMBEDDED
     names: str = USUAL
     supervision: Mapping[str, Any] = field(default_factory=dict)
     _by_id: dict[str, PromiseVerdict] = field(default_factory=dict)
@@ -99,6 +101,7 @@ class RunResult:
             "verdict": str(self.verdict),
             "seed": self.seed,
             "datastore": self.datastore,
+            "backend": self.backend,
             "names": self.names,
             "supervision": dict(self.supervision),
             "wall_s": round(self.wall_s, 3),

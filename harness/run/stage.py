@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from harness import seed as seeds
 from harness.check.contract import PROMISES
-from harness.cluster import access, cephtools, nodes, storage
-from harness.cluster.embedded import EmbeddedCluster
+from harness.cluster import access, backend, cephtools, nodes, storage
+from harness.cluster.backend import ELSEWHERE, POD
 from harness.cluster.hardware import registry
 from harness.cluster.shape import Shape
 from harness.fault import catalog
 from harness.fault.schedule import injected
+from harness.operator.container import OperatorPod
+from harness.operator.process import OperatorProcess
 from harness.operator.supervisor import TIMEOUT_S, longest_until_probed_s
-from harness.run import configured, deployed, footprint, said, shortage, stall, usage
+from harness.run import configured, deployed, discovered, footprint, machines, said, shortage, stall, usage
 from harness.run.observe import OF_CEPH, OF_STORAGE, WATCHED, LiveTruth, watch
 from harness.run.poll import Polling
 from harness.run.steady import Steady
@@ -31,12 +33,13 @@ from harness.traffic.volumes import VolumeDriver
 from harness.wait import Progress, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
     from pathlib import Path
 
+    from harness.cluster.base import Cluster
     from harness.history.writer import HistoryWriter
+    from harness.operator.elsewhere import OperatorElsewhere
     from harness.operator.liveness import Liveness
-    from harness.operator.process import OperatorProcess
     from harness.run.engine import Setup
     from harness.scenario import Scenario
 
@@ -51,14 +54,15 @@ class Stage:
     scenario: Scenario
     setup: Setup
     history: HistoryWriter
-    cluster: EmbeddedCluster
+    cluster: Cluster
     live: LiveTruth
-    operator: OperatorProcess
+    operator: OperatorProcess | OperatorPod | OperatorElsewhere
     polling: Polling
     steady: Steady
     world: RunWorld
     liveness: Liveness | None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    discovered: dict[str, Any] = field(default_factory=dict)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Let a task run beside everything else, until the stage is struck."""
@@ -69,6 +73,24 @@ class Stage:
     async def agree(self, deadline_s: float, quiet_s: float, awaited: str) -> None:
         """Return when report and truth have agreed for `quiet_s` seconds; raises WaitTimeoutError."""
         await until(awaited, self.steady.held_for(quiet_s), deadline_s=deadline_s, changed=self.live.changed)
+
+    async def able(self) -> Collection[str]:
+        """The nodes whose discovery API has answered: the operator where they are simulated, otherwise us."""
+        if self.cluster.ground.simulated:
+            served: Mapping[str, Any] = (await self.cluster.discovery_stats())["served"]
+            return served
+        return self.discovered
+
+    async def known(self, deadline_s: float) -> None:
+        """Return when the hardware of every node that must be reported is known; raises WaitTimeoutError."""
+
+        async def all_known(progress: Progress) -> bool | None:
+            unknown = sorted(self.live.truth.expected().keys() - self.discovered.keys())
+            progress.last = f"not of {', '.join(unknown[:3])}: no discovery pod of theirs answers us"
+            return None if unknown else True
+
+        if not self.cluster.ground.simulated:
+            await until("the hardware of real nodes to be known", all_known, deadline_s=deadline_s)
 
     async def probed(self) -> None:
         """Return when the liveness script has looked once more, where there is one; raises WaitTimeoutError."""
@@ -99,7 +121,8 @@ class Stage:
         if self.scenario.traffic is None:
             return None
         rng = seeds.stream(self.setup.seed, self.scenario.id, "traffic")
-        return Driver(self.world.cluster.client, self.scenario.traffic, self.world.profiles, rng, self._note)
+        cluster = self.world.cluster
+        return Driver(cluster.client, self.scenario.traffic, self.world.profiles, rng, self._note, cluster.ground)
 
     def volume_driver(self) -> VolumeDriver | None:
         """The scenario's traffic of volumes, likewise."""
@@ -128,20 +151,28 @@ class Stage:
             for event in listed.values():
                 await event.wait()
         self.spawn(stall.follow(self.history, self.history.clock))
-        shortage.require()
-        self.spawn(shortage.follow(self.history))
+        if not self.cluster.ground.simulated:
+            self.spawn(discovered.follow(self.cluster, self.live, self.discovered))
         phase("starting the operator")
-        await self.operator.start()
-        if self.world.config is not None or "RECOVER-3" in self.scenario.promises:
-            ports = (self.operator.config.rest_port, self.operator.config.grpc_port)
-            self.spawn(said.follow(self.operator.log_dir, self.history, ports))
-        self.tasks += usage.followers(self.operator, self.history, self.scenario.promises)
-        for poller in (self.polling.rest, self.polling.query, self.polling.stream, self.polling.health):
-            self.spawn(poller())
+        await self._start()
         if self.liveness is not None:
             self.spawn(self.liveness.run())
         if self.cluster.proxied:
             self.spawn(footprint.follow(self.cluster, self.history))
+
+    async def _start(self) -> None:
+        """Start the operator, and follow what it does and says."""
+        if isinstance(self.operator, OperatorProcess):
+            shortage.require()
+            self.spawn(shortage.follow(self.history))
+        await self.operator.start()
+        if self.world.config is not None or "RECOVER-3" in self.scenario.promises:
+            ports = (self.operator.rest_port, self.operator.grpc_port)
+            self.spawn(said.follow(self.operator.log_dir, self.history, ports))
+        if isinstance(self.operator, OperatorProcess):
+            self.tasks += usage.followers(self.operator, self.history, self.scenario.promises)
+        for poller in (self.polling.rest, self.polling.query, self.polling.stream, self.polling.health):
+            self.spawn(poller())
 
     async def _strike(self) -> None:
         """Let go what faults hold, and end the side tasks and the operator."""
@@ -171,15 +202,28 @@ async def staged(
 
     `phase` is told when the cluster is there and the operator is started.
     """
-    cluster = await EmbeddedCluster.start(setup.toolchain, shape=_shape_of(scenario, setup))
-    history.add("mark", mark="cluster", detail=cluster.datastore.source)
+    provider = backend.make(setup.backend)
+    cluster = await provider.start(setup.toolchain, _shape_of(scenario, setup))
+    history.add("mark", mark="cluster", detail=cluster.versions().get("datastore", ""))
+    if not cluster.ground.simulated:
+        history.add("mark", mark="provided", detail=dict(cluster.versions()))
     try:
+        if not cluster.ground.simulated:
+            scenario = machines.settled(scenario, cluster.ground, history)
         live = LiveTruth(history)
-        await _furnish(cluster, live, scenario)
+        if setup.operator_in != ELSEWHERE:  # who only looks makes nothing
+            await _furnish(cluster, live, scenario)
         config = configured.provide(scenario.config, cluster.directory, live)
         given = configured.argument(scenario.config, config)
-        operator = deployed.operator(scenario, setup.operator, cluster, history, logs, given=given)
+        place = setup.operator_in
+        phase("loading the operator's image" if place == POD else "starting the operator")
+        name = await deployed.loaded(setup.operator, cluster, place)
+        operator = deployed.operator(
+            scenario, setup.operator, cluster, history, logs, given=given, place=place, name=name
+        )  # fmt: skip
         polling = Polling(history, operator.rest_url, operator.grpc_target)
+        if isinstance(operator, OperatorPod):
+            polling.blind = operator.sight.blind
         rng = seeds.stream(setup.seed, scenario.id, "nemesis")
         world = RunWorld(
             cluster, RunControl(operator), rng, dict(scenario.nodes), live, config=config, models=scenario.models
@@ -209,6 +253,8 @@ def _shape_of(scenario: Scenario, setup: Setup) -> Shape:
         ceph=() if scenario.storage is None else tuple(ceph.namespace for ceph in scenario.storage.ceph),
         by_token=any(catalog.needs_token(fault) for fault in injected(*scenario.faults)),
         audited=setup.audit,
+        machines=scenario.machines,
+        operator_in=setup.operator_in,
     )
 
 
@@ -219,27 +265,33 @@ def _watched(scenario: Scenario) -> tuple[str, ...]:
     return (*WATCHED, *OF_STORAGE, *(OF_CEPH if scenario.storage.ceph else ()))
 
 
-async def _furnish(cluster: EmbeddedCluster, live: LiveTruth, scenario: Scenario) -> None:
+async def _furnish(cluster: Cluster, live: LiveTruth, scenario: Scenario) -> None:
     """Registry, hardware, nodes and storage, in the order that leaves no moment without truth."""
     content = registry(names=scenario.models)
     await cluster.set_registry(content, delay_s=REGISTRY_DELAY_S)
     live.record("registry", body=content)
-    bodies = {name: profile.hardware() for name, profile in scenario.nodes.items()}
-    await cluster.set_hardware(bodies)
-    for name, body in bodies.items():
-        live.record("hardware", node=name, hardware=body)
     for namespace in (scenario.traffic or Churn()).namespaces:
         await access.namespace(cluster.client, namespace)
-    if scenario.traffic is not None and scenario.traffic.whole:
-        await whole.furnish(cluster.client)
-    await nodes.create(cluster.client, scenario.nodes)
+    if cluster.ground.simulated:
+        await _furnish_nodes(cluster, live, scenario)
     await nodes.wait_ready(cluster.client, scenario.nodes, deadline_s=30.0 + 0.05 * len(scenario.nodes))
     if scenario.storage is not None:
         await _furnish_ceph(cluster, live, scenario)
         await storage.furnish(cluster.client, scenario.storage)
 
 
-async def _furnish_ceph(cluster: EmbeddedCluster, live: LiveTruth, scenario: Scenario) -> None:
+async def _furnish_nodes(cluster: Cluster, live: LiveTruth, scenario: Scenario) -> None:
+    """Simulated nodes with their hardware."""
+    bodies = {name: profile.hardware() for name, profile in scenario.nodes.items()}
+    await cluster.set_hardware(bodies)
+    for name, body in bodies.items():
+        live.record("hardware", node=name, hardware=body)
+    if scenario.traffic is not None and scenario.traffic.whole:
+        await whole.furnish(cluster.client)
+    await nodes.create(cluster.client, scenario.nodes)
+
+
+async def _furnish_ceph(cluster: Cluster, live: LiveTruth, scenario: Scenario) -> None:
     """Ceph clusters whose tools answer: what is missing then cannot be ours."""
     clusters = scenario.storage.ceph if scenario.storage is not None else ()
     if not clusters:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cluster.hardware import under_names
 from harness.errors import FaultError
+from harness.operator.process import OperatorProcess
 from harness.run.configured import document
 from harness.wait import interval
 
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Mapping
 
+    from harness.cluster.base import Cluster
     from harness.cluster.configfile import ConfigFile
-    from harness.cluster.embedded import EmbeddedCluster
     from harness.cluster.hardware import NodeProfile
     from harness.fault.base import Held
-    from harness.operator.process import OperatorProcess
+    from harness.operator.base import Operator
     from harness.process.cell import Cell
     from harness.process.child import Child
     from harness.run.observe import LiveTruth
@@ -34,7 +35,7 @@ _STEP_S = 0.05
 class RunWorld:
     """The part of a run that faults may touch."""
 
-    cluster: EmbeddedCluster
+    cluster: Cluster
     operator: RunControl
     rng: random.Random
     profiles: dict[str, NodeProfile]
@@ -54,9 +55,12 @@ class RunWorld:
         return replace(self, rng=rng)
 
     async def set_hardware(self, node: str, profile: NodeProfile | None) -> None:
-        """Change a node's hardware and record it; None: the node is gone."""
+        """Change a node's hardware and record it; None: the node is gone. That of real nodes cannot be changed."""
         body = None if profile is None else profile.hardware()
-        await self.cluster.set_hardware({node: body})
+        if self.cluster.ground.simulated:
+            await self.cluster.set_hardware({node: body})
+        elif profile is not None:
+            raise FaultError(f"node {node} is a real one: its hardware cannot be changed", hint="becomes=None")
         if profile is None:
             self.profiles.pop(node, None)
         else:
@@ -88,7 +92,7 @@ class RunWorld:
 class RunControl:
     """What faults may do to the operator."""
 
-    process: OperatorProcess
+    process: Operator
 
     @property
     def supervised(self) -> bool:
@@ -103,27 +107,29 @@ class RunControl:
     @property
     def pid(self) -> int:
         """The process that runs now; 0 when there is none."""
-        child = self.process.child
-        return child.pid if child is not None and child.running else 0
+        return self.process.pid
 
     @property
     def rest_port(self) -> int:
         """Its REST port."""
-        return self.process.config.rest_port
+        return self.process.rest_port
 
     @property
     def grpc_port(self) -> int:
         """Its gRPC port."""
-        return self.process.config.grpc_port
+        return self.process.grpc_port
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to its process, if there is one."""
-        if self.process.child is not None:
-            self.process.child.send(number)
+        if (child := self._own.child) is not None:
+            child.send(number)
 
     def state(self) -> str:
-        """The kernel's word for its process, or gone."""
-        return self.process.child.state() if self.process.child is not None else "gone"
+        """The kernel's word for its process, or gone; of a pod, whose process is elsewhere, whether it runs."""
+        if not isinstance(self.process, OperatorProcess):
+            return "running" if self.process.running else "gone"
+        child = self._own.child
+        return child.state() if child is not None else "gone"
 
     async def start(self) -> None:
         """Start it."""
@@ -143,8 +149,15 @@ class RunControl:
 
     def start_another(self, rest_port: int, grpc_port: int) -> Child:
         """Start it once more beside itself, on these ports."""
-        return self.process.start_another(rest_port, grpc_port)
+        return self._own.start_another(rest_port, grpc_port)
 
     def confine(self, cell: Cell | None) -> None:
         """Put every process that is started from now on into the cell; None: into none."""
-        self.process.cell = cell
+        self._own.cell = cell
+
+    @property
+    def _own(self) -> OperatorProcess:
+        """The operator as a process of this machine; raises FaultError when it is none."""
+        if not isinstance(self.process, OperatorProcess):
+            raise FaultError("the operator is no process of this machine", hint="--operator-in process")
+        return self.process

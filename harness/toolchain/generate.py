@@ -1,9 +1,9 @@
 """Pins one more Kubernetes version, for maintainers: `python -m harness.toolchain.generate v1.35.4`.
 
-Writes `go.mod` and `go.sum` into `go/kubernetes-1.35` and `go/kubectl-1.35`. The staging modules (`k8s.io/api`, …)
-carry no version in the go.mod of `k8s.io/kubernetes`; each is replaced by its published `v0.35.4`. Needs Go and its
-module downloads. One version is kept for each minor: a directory that exists is replaced when `go mod tidy` has
-succeeded, and left as it was otherwise.
+Writes `go.mod` and `go.sum` into `go/kubernetes-1.35`, `go/kubectl-1.35` and `go/kubenode-1.35`. The staging modules
+(`k8s.io/api`, …) carry no version in the go.mod of `k8s.io/kubernetes`; each is replaced by its published `v0.35.4`.
+Needs Go and its module downloads. One version is kept for each minor: a directory that exists is replaced when `go mod
+tidy` has succeeded, and left as it was otherwise.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harness.toolchain.build import MODULES
 from harness.toolchain.release import Unit, source, units
 
 MODULE = "k8s.io/kubernetes"
-PINNED = ("kubernetes", "kubectl")
+PINNED = ("kubernetes", "kubectl", "node")
 """The units that are built from it."""
 
 

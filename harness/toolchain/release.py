@@ -7,6 +7,7 @@ Every address the toolchain ever downloads from stands in this module. Where eac
 - kwok: no checksum file among the assets; the release's record at the GitHub API carries a SHA-256 `digest` for
   each asset. A mirror may put a `.sha256` file beside the binary instead.
 - kine: a `sha256sum-ARCH.txt` file among the assets of the release.
+- kind: a `.sha256sum` file beside each binary among the assets; CoreDNS: a `.sha256` file beside each archive.
 
 A mirror (`--mirror`, INVENTORY_HARNESS_MIRROR) replaces scheme and host and keeps the path, for example
 `http://127.0.0.1:9000/release/v1.34.4/bin/linux/amd64/kube-apiserver`.
@@ -27,6 +28,10 @@ DEFAULT_KUBERNETES = "v1.34.4"
 ETCD = "v3.6.8"
 KWOK = "v0.8.0"
 KINE = "v0.17.5"
+KIND = "v0.30.0"
+"""The last that was tried with Docker 20.10 and control groups of version 1."""
+COREDNS = "v1.12.1"
+"""What kubeadm of Kubernetes 1.34 deploys."""
 
 KUBERNETES_HOST = "https://dl.k8s.io"
 GITHUB = "https://github.com"
@@ -54,11 +59,22 @@ class Unit:
         return f"{self.name}-{self.components[0].version}"
 
 
+NODE_PROGRAMS = ("kubelet", "kubeadm", "kube-proxy", "kube-scheduler")
+"""What a real node runs of Kubernetes, beyond what the embedded control plane consists of."""
+
+
 def optional(kubernetes: str = DEFAULT_KUBERNETES) -> dict[str, Unit]:
-    """What only some need, by name: kine, for SQL datastores; kubectl, to hold the model against it."""
+    """What only some need, by name.
+
+    kine is for SQL datastores; kubectl holds the model against it; kind makes clusters of containers; node and coredns
+    are what a node image holds beyond the control plane.
+    """
     return {
         "kine": Unit("kine", (Component("kine", KINE),)),
         "kubectl": Unit("kubectl", (Component("kubectl", kubernetes),)),
+        "kind": Unit("kind", (Component("kind", KIND),)),
+        "node": Unit("node", tuple(Component(name, kubernetes) for name in NODE_PROGRAMS)),
+        "coredns": Unit("coredns", (Component("coredns", COREDNS),)),
     }
 
 
@@ -128,6 +144,8 @@ def asset(component: Component, *, arch: str, mirror: str | None = None) -> Asse
     if of_kubernetes(component):
         url = _at(f"{KUBERNETES_HOST}/release/{version}/bin/linux/{arch}/{component.name}", mirror)
         return Asset(url, (Checksum(f"{url}.sha256", Sums.PLAIN),))
+    if component.name in {"kind", "coredns"}:
+        return _of_nodes(component, arch, mirror)
     if component.name == "kwok":
         url = _at(f"{GITHUB}/kubernetes-sigs/kwok/releases/download/{version}/kwok-linux-{arch}", mirror)
         record = _at(f"{GITHUB_API}/repos/kubernetes-sigs/kwok/releases/tags/{version}", mirror)
@@ -146,6 +164,18 @@ def asset(component: Component, *, arch: str, mirror: str | None = None) -> Asse
     )
 
 
+def _of_nodes(component: Component, arch: str, mirror: str | None) -> Asset:
+    """The release files of kind and of CoreDNS."""
+    version = component.version
+    if component.name == "kind":
+        url = _at(f"{GITHUB}/kubernetes-sigs/kind/releases/download/{version}/kind-linux-{arch}", mirror)
+        record = _at(f"{GITHUB_API}/repos/kubernetes-sigs/kind/releases/tags/{version}", mirror)
+        return Asset(url, (Checksum(f"{url}.sha256sum", Sums.PLAIN), Checksum(record, Sums.GITHUB)))
+    folder = f"{GITHUB}/coredns/coredns/releases/download/{version}"
+    url = _at(f"{folder}/coredns_{version.removeprefix('v')}_linux_{arch}.tgz", mirror)
+    return Asset(url, (Checksum(f"{url}.sha256", Sums.PLAIN),), member="coredns")
+
+
 def _at(url: str, mirror: str | None) -> str:
     return mirror.rstrip("/") + urlsplit(url).path if mirror else url
 
@@ -161,7 +191,13 @@ class Probe:
 PROBES = {
     "kube-apiserver": Probe(("--version",), re.compile(r"^Kubernetes v(\S+)", re.MULTILINE)),
     "kube-controller-manager": Probe(("--version",), re.compile(r"^Kubernetes v(\S+)", re.MULTILINE)),
+    "kube-scheduler": Probe(("--version",), re.compile(r"^Kubernetes v(\S+)", re.MULTILINE)),
+    "kube-proxy": Probe(("--version",), re.compile(r"^Kubernetes v(\S+)", re.MULTILINE)),
+    "kubelet": Probe(("--version",), re.compile(r"^Kubernetes v(\S+)", re.MULTILINE)),
+    "kubeadm": Probe(("version", "--output", "short"), re.compile(r"^v(\S+)", re.MULTILINE)),
     "kubectl": Probe(("version", "--client"), re.compile(r"^Client Version: v(\S+)", re.MULTILINE)),
+    "kind": Probe(("version",), re.compile(r"^kind v(\S+)", re.MULTILINE)),
+    "coredns": Probe(("-version",), re.compile(r"^CoreDNS-(\S+)", re.MULTILINE)),
     "etcd": Probe(("--version",), re.compile(r"^etcd Version: v?(\S+)", re.MULTILINE)),
     "etcdctl": Probe(("version",), re.compile(r"^etcdctl version: v?(\S+)", re.MULTILINE)),
     "kwok": Probe(("--version",), re.compile(r"^kwok version v?(\S+)", re.MULTILINE)),
@@ -178,17 +214,25 @@ class Source:
     module: str
 
 
+MAIN_MODULES = {
+    "kine": "github.com/k3s-io/kine",
+    "kind": "sigs.k8s.io/kind",
+    "coredns": "github.com/coredns/coredns",
+}
+"""Modules whose root package is the program."""
+
+
 def source(component: Component) -> Source:
     """Where a component is built from; the directory need not exist (see `build.obstacle`)."""
     if of_kubernetes(component):
-        # kubectl needs modules that the servers do not, which would make their pinned module larger.
-        kind = "kubectl" if component.name == "kubectl" else "kubernetes"
+        # Some need modules that the servers do not, which would make their pinned module larger.
+        kind = {"kubectl": "kubectl", **dict.fromkeys(NODE_PROGRAMS, "kubenode")}.get(component.name, "kubernetes")
         minor = ".".join(component.version.removeprefix("v").split(".")[:2])
         return Source(f"{kind}-{minor}", f"k8s.io/kubernetes/cmd/{component.name}", "k8s.io/kubernetes")
     if component.name == "kwok":
         return Source("kwok", "sigs.k8s.io/kwok/cmd/kwok", "sigs.k8s.io/kwok")
-    if component.name == "kine":
-        return Source("kine", "github.com/k3s-io/kine", "github.com/k3s-io/kine")
+    if component.name in MAIN_MODULES:
+        return Source(component.name, MAIN_MODULES[component.name], MAIN_MODULES[component.name])
     kind = "server" if component.name == "etcd" else "etcdctl"
     return Source(component.name, f"go.etcd.io/etcd/{kind}/v3", f"go.etcd.io/etcd/{kind}/v3")
 

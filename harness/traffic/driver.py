@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.cluster.base import Ground
 from harness.cluster.client import MERGE_PATCH, STRATEGIC_PATCH, KubeClient
 from harness.errors import ApiError, ApiUnavailableError, ClusterError
-from harness.traffic import whole
+from harness.traffic import real, whole
 from harness.traffic.pods import (
     LABEL,
     OURS,
@@ -48,6 +49,7 @@ class Driver:
     profiles: Mapping[str, NodeProfile]
     rng: random.Random
     note: Note
+    ground: Ground = field(default_factory=Ground)
     pods: Pods = field(default_factory=Pods)
     ok: int = 0
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -84,7 +86,7 @@ class Driver:
             await until("traffic's pods to be gone", emptied, deadline_s=_SETTLE_DEADLINE_S)
         self.pods = Pods()
         for number in range(_SETTLED):
-            op = plain_pod(rng, self.churn, ("settled", number), rng.choice(sorted(self.profiles)))
+            op = self._here(plain_pod(rng, self.churn, ("settled", number), rng.choice(sorted(self.profiles))))
             what = f"{op.namespace}/{op.name}"
             self.note(op=op.op, id=self._next, phase="invoke", object=what, detail={})
             await self._carry_out(op)
@@ -95,7 +97,7 @@ class Driver:
         """Decide and carry out one operation."""
         if not self.profiles:
             return
-        op = decide(self.rng, self.churn, self.pods, self.profiles)
+        op = self._here(decide(self.rng, self.churn, self.pods, self.profiles))
         number, self._next = self._next, self._next + 1
         what = f"{op.namespace}/{op.name}" if op.namespace else op.name
         detail: dict[str, Any] = dict(op.body) if op.op == LABEL else {}
@@ -114,6 +116,10 @@ class Driver:
         self._count(op, phase)
         self.note(op=op.op, id=number, phase=phase, object=what, detail=detail)
 
+    def _here(self, op: Op) -> Op:
+        """The operation as it is done on these nodes."""
+        return op if self.ground.simulated else real.fitted(op, self.ground.image)
+
     async def _carry_out(self, op: Op) -> None:
         pods = f"/api/v1/namespaces/{op.namespace}/pods"
         match op.op:
@@ -121,6 +127,8 @@ class Driver:
                 await self._create(pods, op)
             case "delete":
                 await self.client.delete(f"{pods}/{op.name}", grace_s=0)
+            case "fail" if not self.ground.simulated:
+                await self.client.patch(f"{pods}/{op.name}", real.ENDED)
             case "finish" | "fail":
                 status = {"status": {"phase": phases(op.op)}}
                 await self.client.patch(f"{pods}/{op.name}/status", status, content_type=STRATEGIC_PATCH)

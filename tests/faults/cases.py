@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cluster.embeddedbackend import EmbeddedBackend
+from harness.fault.needs import needs
 from harness.fault.schedule import injected
 from harness.fault.together import parts
 from harness.run.described import scenarios_of
@@ -73,3 +75,6 @@ def _effort(scenario: Scenario) -> tuple[int, int, int, str]:
 
 
 CASES = cases(SCENARIOS)
+
+SIMULATED = tuple(kind for kind in sorted(CASES) if not needs(CASES[kind].fault) - EmbeddedBackend().capabilities())
+"""The kinds that can be done to simulated nodes; those of real nodes are in `tests/kind`."""

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from harness.cluster.embedded import EmbeddedCluster
 from harness.cluster.etcd import EtcdStore
 from harness.cluster.kine import KineStore
-from harness.errors import ApiError
+from harness.errors import ApiError, ClusterError
 from harness.fault.evidence import STOPPED, ready_status
+from harness.operator.process import OperatorProcess
 from harness.traffic.pods import FOREIGN_KEY, NAMESPACES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.cluster.client import KubeClient
-    from harness.cluster.embedded import EmbeddedCluster
     from harness.process.child import Child
     from harness.run.stage import Stage
 
@@ -50,12 +51,15 @@ _MOVING = ("akash.network", "nvidia.com/gpu.present", FOREIGN_KEY)
 async def look(stage: Stage) -> Look:
     """Everything; raises ClusterError."""
     cluster = stage.cluster
+    operator = stage.operator
+    if not isinstance(cluster, EmbeddedCluster) or not isinstance(operator, OperatorProcess):
+        raise ClusterError("what is looked at here is on the embedded backend only")
     return {
         "nodes": await _nodes(cluster.client),
         "objects": await _objects(cluster.client),
         "pods": await _pods(cluster.client),
         "processes": {name: _state(child) for name, child in sorted(cluster.processes().items())},
-        "operator": _operator(stage.operator.child),
+        "operator": _operator(operator.child),
         "datastore": await _datastore(cluster),
         "rules": await _rules(cluster),
     }

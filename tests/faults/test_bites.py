@@ -24,7 +24,7 @@ from harness.run.engine import GATE_QUIET_S
 from harness.run.nemesis import NO_PROOF
 from harness.run.stage import staged
 from harness.wait import Progress, at_most, until
-from tests.faults.cases import CASES, Case
+from tests.faults.cases import CASES, SIMULATED, Case
 from tests.faults.look import Look, changed, look
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ AS_BEFORE_S = 15.0
 
 
 @pytest.mark.usefixtures("runs")
-@pytest.mark.parametrize("kind", sorted(catalog.KINDS))
+@pytest.mark.parametrize("kind", SIMULATED)
 def test_a_fault_bites_and_is_undone_from_the_journal(kind: str, toolchain: Toolchain, tmp_path: Path) -> None:
     """There is no evidence before the harm and there is after it; the journal alone is enough to undo it."""
     case = CASES[kind]

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.cluster.sweep import sweep
-from harness.fault import catalog
 from harness.fault.journal import FILE_NAME, pending
-from tests.faults.cases import CASES, Case
+from tests.faults.cases import CASES, SIMULATED, Case
 from tests.safety.killing import abandoned, belonging, bites, ended, freed, gone, kill, listening, started, unreadable
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.usefixtures("toolchain")
-@pytest.mark.parametrize("kind", sorted(catalog.KINDS))
+@pytest.mark.parametrize("kind", SIMULATED)
 def test_a_harness_killed_at_the_bite_leaves_nothing_but_a_journal(kind: str, runs: Path, tmp_path: Path) -> None:
     """No process, no port, no directory, nothing in the kernel is left; the journal on disk names the open fault."""
     case, out, before = CASES[kind], tmp_path / "out", abandoned()

@@ -23,13 +23,13 @@ DOCUMENTS = sorted(
     for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "scenarios").rglob("*.md"))
 )
 COMMAND = re.compile(r"^\$ ((?:\.venv/bin/)?harness .*)$")
-BOOTSTRAP = re.compile(r"python3 ci/bootstrap\.py ([a-z]+)\b")
+BOOTSTRAP = re.compile(r"python3 ci/bootstrap\.py ([a-z-]+)\b")
 PLACEHOLDER = re.compile(r"…|^[A-Z_]+$|\[")
 """Usage lines such as `harness run -k EXPR` are descriptions, not commands."""
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PROMISE = re.compile(r"\b(?:SHAPE|TRUTH|LABEL|AVAIL|RECOVER|SURVIVE|NAMES|CONFIG)-\d+\b")
-SCENARIO = re.compile(r"(?<![\w/.])((?:chaos|conformance|regression)/[a-z0-9]+(?:-[a-z0-9]+)*)(?![\w/.*-]|\.py)")
+SCENARIO = re.compile(r"(?<![\w/.])((?:chaos|conformance|regression|shared)/[a-z0-9]+(?:-[a-z0-9]+)*)(?![\w/.*-]|\.py)")
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 

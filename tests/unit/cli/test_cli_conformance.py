@@ -177,7 +177,7 @@ def test_a_run_ends_with_a_bundle_that_says_the_same(
         {} if right else {"wrong": written(wrong(), "chaos/wrong")}
     )
     module = "harness.cli.conformance"
-    monkeypatch.setattr(f"{module}.bring", lambda *_words, **_more: None)
+    monkeypatch.setattr(f"{module}.bring_for", lambda *_words, **_more: None)
     monkeypatch.setattr(f"{module}.follow", lambda words, _suite, out, *_more: played(out, words, **told))
     out, bundle = tmp_path / "campaign", tmp_path / "b.zip"
 

@@ -71,12 +71,15 @@ def test_what_a_fault_threatens_is_what_its_scenarios_judge() -> None:
 
 
 def test_needs_are_those_of_the_catalogue() -> None:
-    """Datastores, a relay, several servers, a supervisor; nothing for a fault that is possible anywhere."""
-    assert needs("compacted") == ("datastore etcd or etcd3",)
-    assert needs("member-slowed") == ("datastore etcd3", "relay")
-    assert needs("server-killed") == ("datastore etcd3", "three servers")
-    assert needs("port-taken") == ("supervised operator",)
-    assert needs("node-silent") == ()
+    """First what its scenario must have, then what the backend must be capable of; nothing where it needs nothing."""
+    assert needs("compacted") == ("datastore etcd or etcd3", "datastore-faults")
+    assert needs("member-slowed") == ("datastore etcd3", "datastore-faults", "relay")
+    assert needs("server-killed") == (
+        "datastore etcd3", "three servers", "api-server-faults", "datastore-faults", "servers"
+    )  # fmt: skip
+    assert needs("port-taken") == ("supervised operator", "operator-process")
+    assert needs("node-silent") == ("simulated-nodes",)
+    assert needs("operator-killed") == ()
 
 
 @pytest.mark.parametrize(

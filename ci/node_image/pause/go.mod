@@ -1,0 +1,3 @@
+module inventory-harness.invalid/pause
+
+go 1.24.0

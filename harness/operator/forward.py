@@ -1,0 +1,158 @@
+"""The operator's ports in a pod, reached at ports of loopback, through the API server and the kubelet.
+
+Each connection to the local port becomes a connection of its own to the pod that is the operator at that moment: a new
+pod needs nothing but to be there, and one connection that hangs holds up no other. A pod that refuses is told from an
+API server that does not answer: the first is the operator's doing and is passed on as a reset; the second is our own
+blindness, during which nothing about the operator can be said (`Sight`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.errors import ApiError, ApiUnavailableError, ClusterError, PlatformError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from harness.cluster.client import Tunnel
+
+LOOPBACK = "127.0.0.1"
+_BLOCK = 2**16
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER with no time: closing sends a reset, which nobody takes for the end of an answer."""
+
+
+@dataclass(slots=True)
+class Sight:
+    """When the way to the operator was shut by something else than the operator.
+
+    `note` is told of each begin and end: (phase, why, since), with phase "begin" or "end", and the monotonic second
+    until which the way was surely open, or shut. Our ignorance begins with the last sign that it was open.
+    """
+
+    note: Callable[[str, str, float], None]
+    since: float | None = None
+    last_end: float = float("-inf")
+    last_open: float = field(default_factory=time.monotonic)
+
+    def lost(self, why: str) -> None:
+        """The way is shut."""
+        if self.since is None:
+            self.since = self.last_open
+            self.note("begin", why, self.since)
+
+    def back(self) -> None:
+        """The way is open: a connection came through, or was refused at its other end."""
+        self.last_open = time.monotonic()
+        if self.since is not None:
+            self.since, self.last_end = None, self.last_open
+            self.note("end", "connections come through again", self.last_open)
+
+    def blind(self, t0: float) -> bool:
+        """Whether something asked at `t0` (monotonic seconds), and answered by now, may have met a shut way."""
+        return self.since is not None or t0 <= self.last_end
+
+
+@dataclass(slots=True)
+class Forward:
+    """One local port that leads to one port of the operator's pod."""
+
+    local_port: int
+    port: int
+    dial: Callable[[int], AbstractAsyncContextManager[Tunnel]]
+    sight: Sight
+    carried: int = 0
+    _server: asyncio.Server | None = None
+    _connections: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def open(self) -> None:
+        """Listen, if it does not; raises PlatformError when the local port is taken."""
+        if self._server is not None:
+            return
+        try:
+            self._server = await asyncio.start_server(self._accept, LOOPBACK, self.local_port)
+        except OSError as exc:
+            raise PlatformError(f"cannot listen on {LOOPBACK}:{self.local_port}: {exc.strerror}") from exc
+
+    def shut(self) -> None:
+        """Stop listening: from now on connections are refused, as they are where no process listens."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def close(self) -> None:
+        """Stop listening and end every connection."""
+        self.shut()
+        for task in list(self._connections):
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            return
+        self._connections.add(task)
+        try:
+            await self._carry(reader, writer)
+        except asyncio.CancelledError:
+            _reset(writer)  # of ours (`close`); asyncio's own callback would complain of it
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Be the connection until either end ends it."""
+        try:
+            async with self.dial(self.port) as tunnel:
+                self.sight.back()
+                self.carried += 1
+                await _both_ways(reader, writer, tunnel)
+                if tunnel.refused:
+                    _reset(writer)
+        except ApiUnavailableError as exc:
+            self.sight.lost(exc.what)
+            _reset(writer)
+        except ApiError as exc:
+            # The API server speaks for a kubelet that it cannot reach with 5xx; for a pod that is gone with 404.
+            (self.sight.lost(exc.what) if exc.status >= 500 else self.sight.back())
+            _reset(writer)
+        except ClusterError:
+            _reset(writer)
+
+
+async def _both_ways(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tunnel: Tunnel) -> None:
+    async def out() -> None:
+        while data := await reader.read(_BLOCK):
+            await tunnel.send(data)
+
+    async def back() -> None:
+        async for data in tunnel.received():
+            writer.write(data)
+            await writer.drain()
+
+    tasks = [asyncio.create_task(out()), asyncio.create_task(back())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        with contextlib.suppress(ConnectionError):  # either end may have hung up meanwhile
+            for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(outcome, Exception) and not isinstance(outcome, ConnectionError):
+                    raise outcome
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Let the client see that this is no orderly end."""
+    raw = writer.get_extra_info("socket")
+    if raw is not None:
+        with contextlib.suppress(OSError):  # closed already
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
