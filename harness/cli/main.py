@@ -8,6 +8,7 @@ import click
 
 from harness.cli.bench import bench
 from harness.cli.bundle import bundle
+from harness.cli.capture import capture
 from harness.cli.cluster import cluster
 from harness.cli.conformance import conformance
 from harness.cli.doctor import doctor
@@ -33,8 +34,8 @@ def cli() -> None:
 
 
 for command in (
-    run, conformance, rejudge_command, replay, shrink, gate_command, bundle, scoreboard_command, faults, cluster, bench,
-    toolchain, doctor, sweep,
+    run, conformance, rejudge_command, replay, shrink, gate_command, capture, bundle, scoreboard_command, faults,
+    cluster, bench, toolchain, doctor, sweep,
 ):  # fmt: skip
     cli.add_command(command)
 
