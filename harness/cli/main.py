@@ -21,6 +21,7 @@ from harness.cli.scoreboard import scoreboard_command
 from harness.cli.shrink import shrink
 from harness.cli.sweep import sweep
 from harness.cli.toolchain import toolchain
+from harness.cli.track_record import track_record
 from harness.errors import HarnessError
 
 CANNOT_RUN = 3
@@ -35,7 +36,7 @@ def cli() -> None:
 
 for command in (
     run, conformance, rejudge_command, replay, shrink, gate_command, capture, bundle, scoreboard_command, faults,
-    cluster, bench, toolchain, doctor, sweep,
+    cluster, bench, track_record, toolchain, doctor, sweep,
 ):  # fmt: skip
     cli.add_command(command)
 
