@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from harness.run.result import Run
     from harness.scenario import Scenario
     from harness.traffic.pods import Churn
+    from harness.traffic.standing import Container, Pod
     from harness.traffic.volumes import Volumes
 
 __all__ = [
-    "FAIL", "PASS", "UNKNOWN", "Ceph", "Churn", "Configuration", "Pool", "Run", "Scenario", "Storage", "StorageClass",
-    "Streams", "Volume", "Volumes", "Without", "faults", "nodes", "schedules",
+    "FAIL", "PASS", "UNKNOWN", "Ceph", "Churn", "Configuration", "Container", "Pod", "Pool", "Run", "Scenario",
+    "Storage", "StorageClass", "Streams", "Volume", "Volumes", "Without", "faults", "nodes", "schedules",
 ]  # fmt: skip
 
 _HOMES = {
@@ -38,6 +39,8 @@ _HOMES = {
     "Ceph": "harness.cluster.storage",
     "Churn": "harness.traffic.pods",
     "Configuration": "harness.cluster.configfile",
+    "Container": "harness.traffic.standing",
+    "Pod": "harness.traffic.standing",
     "Pool": "harness.cluster.storage",
     "Run": "harness.run.result",
     "Scenario": "harness.scenario",

@@ -16,15 +16,16 @@ from harness.cluster.hardware import NodeProfile
 from harness.cluster.nodes import check_name
 from harness.cluster.storage import Storage  # noqa: TC001 - the types of a stored plan are looked up
 from harness.errors import UsageError
-from harness.fault import catalog, composition
+from harness.fault import catalog, composition, naming
 from harness.fault import needs as faults_need
-from harness.fault.naming import nodes_named
 from harness.fault.port import IPV6
 from harness.fault.schedule import Step, injected, simple
 from harness.operator.base import ADDRESSES, EVERYWHERE, LOOPBACK
 from harness.operator.streams import Streams  # noqa: TC001 - the types of a stored plan are looked up
 from harness.operator.supervisor import DEFAULT_SCALE, Supervision, check_scale
+from harness.traffic import standing
 from harness.traffic.pods import Churn
+from harness.traffic.standing import Pod  # noqa: TC001 - the types of a stored plan are looked up
 from harness.traffic.volumes import Volumes  # noqa: TC001 - the types of a stored plan are looked up
 
 _DERIVED = frozenset({"min_ops"})
@@ -77,7 +78,7 @@ class Scenario:
     nothing of it is watched. `volumes`: traffic on PersistentVolumes. `by_environment`: what the operator is told by
     flags it is told by environment variables, where it can be. `streams`: clients of StreamCluster beside the one that
     is always there. `seed`: the run's, whatever the campaign's is, for a reproducer that has to stand alone; None: the
-    campaign's.
+    campaign's. `pods`: what is put on the nodes after the gate, and stays.
 
     `machines`: it can be run on real nodes, whatever they are, and needs so many of them; 0: on simulated ones only,
     because it is about their number, size, names or hardware. On real nodes the first ones stand for those of `nodes`,
@@ -113,6 +114,7 @@ class Scenario:
     seed: int | None = None
     machines: int = 0
     needs: tuple[str, ...] = ()
+    pods: tuple[Pod, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.id or any(part in {"", ".", ".."} for part in self.id.split("/")):
@@ -122,6 +124,8 @@ class Scenario:
         for name in self.nodes:
             check_name(name)
         composition.check_all(self.faults, pause_s=self.pause_s, nodes=self.nodes, traffic=self.traffic is not None)
+        joining = (name for fault in injected(*self.faults) for name in naming.nodes_named(fault))
+        standing.check(self.pods, (*self.nodes, *joining), f"scenario {self.id}")
         self._check_cluster()
         self._check_config()
         self._check_ports()
@@ -204,7 +208,7 @@ class Scenario:
                 hint=f"0 to {len(self.nodes)}, the number of its nodes",
             )
         standing = set(sorted(self.nodes)[: self.machines])
-        far = sorted({name for fault in injected(*self.faults) for name in nodes_named(fault)} - standing)
+        far = sorted({name for fault in injected(*self.faults) for name in naming.nodes_named(fault)} - standing)
         if self.machines and far:
             raise UsageError(
                 f"scenario {self.id}: a fault names {far[0]!r}, for which no real node stands",
@@ -312,4 +316,5 @@ class Scenario:
             "seed": self.seed,
             "machines": self.machines,
             "needs": list(self.needs),
+            "pods": [dataclasses.asdict(pod) for pod in self.pods],
         }

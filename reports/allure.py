@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import allure
@@ -11,13 +12,15 @@ from allure_pytest.listener import AllureListener
 
 from reports.campaign import load_run
 from reports.html import page
-from reports.visible import line
+from reports.visible import line, visible
+from reports.words import SHOWN_FINDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 ATTACHMENTS = (("verdicts.json", AttachmentType.JSON), ("history.jsonl", AttachmentType.TEXT))
+PROMISE = "promise"
 SEVERITY = {"FAIL": Severity.CRITICAL, "UNKNOWN": Severity.NORMAL, "PASS": Severity.MINOR}
 
 
@@ -39,8 +42,12 @@ def attach(result_json: Mapping[str, Any], bundle: Path) -> None:
     dynamic.severity(SEVERITY.get(verdict, Severity.NORMAL))
     dynamic.label("verdict", verdict)
     for promise in result_json.get("promises", ()):
-        dynamic.label("promise", line(str(promise.get("id"))))
-        dynamic.parameter(line(str(promise.get("id"))), str(promise.get("verdict")), excluded=True)
+        name = line(str(promise.get("id")))
+        dynamic.label("promise", name)
+        # Where it leads says --allure-link-pattern=promise:…; without that the name is all there is of it.
+        dynamic.link(name, link_type=PROMISE, name=f"{name}: {line(str(promise.get('text', '')))}")
+        dynamic.parameter(name, str(promise.get("verdict")), excluded=True)
+        _step(name, promise)
     dynamic.parameter("seed", result_json.get("seed"), excluded=True)
     attachments: Any = allure.attach
     # The page is written at the end of the campaign; here it is drawn from the bundle as it stands.
@@ -50,6 +57,18 @@ def attach(result_json: Mapping[str, Any], bundle: Path) -> None:
         path = bundle / name
         if path.is_file():
             attachments.file(str(path), name=name, attachment_type=kind)
+
+
+def _step(name: str, promise: Mapping[str, Any]) -> None:
+    """The verdict on a promise as a step that passed, failed, or (not known) broke off, with what was found."""
+    verdict = str(promise.get("verdict"))
+    said = [str(one.get("text")) for one in promise.get("findings", ())] or [
+        str(one) for one in promise.get("reasons", ())
+    ]
+    problem = {"FAIL": AssertionError, "UNKNOWN": RuntimeError}.get(verdict)
+    with contextlib.suppress(AssertionError, RuntimeError), allure.step(f"{name} {verdict}"):
+        if problem is not None:
+            raise problem("\n".join(visible(text) for text in said[:SHOWN_FINDINGS]) or verdict)
 
 
 def _campaign_of(bundle: Path, result_json: Mapping[str, Any]) -> Path:

@@ -1,6 +1,7 @@
 """What a gate compared, as Markdown for a pull request and as JUnit XML: `python -m reports.gate DIR`.
 
-Reads comparison.json of a gate's directory, and writes gate.md, gate.xml and the reports of both sides' campaigns.
+Reads comparison.json of a gate's directory, and writes gate.md, gate.xml, gate.html and the reports of both sides'
+campaigns.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from xml.etree import ElementTree as ET
 from harness.errors import HarnessError, HistoryError
 from harness.evidence.gate import tally
 from reports.disk import replace_text
+from reports.gate_page import write_page
 from reports.stored import read_object
 from reports.visible import count, markdown, shortened, visible
 from reports.write import write_all
@@ -47,7 +49,7 @@ def write(out: Path) -> list[Path]:
     for side in SIDES:
         for campaign in sorted(path for path in (out / side).glob("*") if path.is_dir()):
             written += write_all(campaign)
-    return written
+    return [*written, write_page(out, body, list(_sections(body["compared"])), _said)]
 
 
 def render(body: Mapping[str, Any]) -> str:
@@ -65,21 +67,23 @@ def _lines(body: Mapping[str, Any]) -> Iterator[str]:
         f"Against {_who(body, 'baseline')}: {count(len({cell['scenario'] for cell in cells}), 'scenario')}, "
         f"{count(len(cells), 'promise')} compared, each run {count(int(body['times']), 'time')}: {told or 'nothing'}."
     )
-    for outcome, title in _SECTIONS:
-        chosen = [cell for cell in cells if cell["outcome"] == outcome]
-        if chosen:
-            yield from _section(title, chosen)
-    flaky = [cell for cell in cells if cell["flaky"] and cell["outcome"] in {"no worse", "better"}]
-    if flaky:
-        yield from _section("No worse, and flaky", flaky)
-    broken = [cell for cell in cells if cell["outcome"] == "no worse" and "FAIL" in cell["candidate"]]
-    if broken:
-        yield from _section("Broken in both", broken)
+    for title, chosen in _sections(cells):
+        yield from _section(title, chosen)
     if body.get("known_unused"):
         yield from ("", "Known entries that nothing needed:", "")
         yield from (f"- {markdown(str(text))}" for text in body["known_unused"])
     yield ""
     yield f"Seed {body['seed']}, Kubernetes {markdown(str(body['kubernetes']))}."
+
+
+def _sections(cells: Sequence[Cell]) -> Iterator[tuple[str, Sequence[Cell]]]:
+    """What is to be read, by title, the worst first."""
+    chosen = [(title, [cell for cell in cells if cell["outcome"] == outcome]) for outcome, title in _SECTIONS]
+    flaky = [cell for cell in cells if cell["flaky"] and cell["outcome"] in {"no worse", "better"}]
+    broken = [cell for cell in cells if cell["outcome"] == "no worse" and "FAIL" in cell["candidate"]]
+    for title, listed in (*chosen, ("No worse, and flaky", flaky), ("Broken in both", broken)):
+        if listed:
+            yield title, listed
 
 
 def _section(title: str, cells: Sequence[Cell]) -> Iterator[str]:

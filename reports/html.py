@@ -50,7 +50,7 @@ def write_index(campaign: Campaign) -> Path:
     """Write OUT/index.html; raises PlatformError when that is not possible."""
     columns = [name for name in PROMISES if any(name == p.promise for run in campaign.runs for p in run.promises)]
     known = {p.promise for run in campaign.runs for p in run.promises}
-    text = _environment().get_template("campaign.html.j2").render(
+    text = environment().get_template("campaign.html.j2").render(
         campaign=campaign, columns=[*columns, *sorted(known - set(columns))], totals=words.totals(campaign),
         size=words.size(campaign), kinds=words.columns(campaign), strip=draw_spread(campaign.comparisons),
         left_out=words.left_out(campaign.not_applicable), deployments=words.deployments(campaign),
@@ -74,7 +74,7 @@ def page(run: Run, *, index: str, machine: dict[str, Any]) -> str:
     """The page of one run; `index`: the campaign's page as seen from it, empty where there is none."""
     findings = _numbered(run.promises)
     timeline, plot, trouble = _timeline(run, findings)
-    return _environment().get_template("run.html.j2").render(
+    return environment().get_template("run.html.j2").render(
         run=run, index=index, machine=machine, findings=findings, timeline=timeline, plot=plot, trouble=trouble,
         events=_shown(timeline.events) if timeline else [], hidden=_hidden(timeline), states=_legend(plot),
         numbers={name: [n.number for n in findings if n.promise == name] for name in {n.promise for n in findings}},
@@ -137,7 +137,8 @@ def _shown_text(value: Any) -> Any:
     return visible(value) if type(value) is str else value
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The template engine, with all that pages have in common."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,

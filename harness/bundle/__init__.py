@@ -30,5 +30,8 @@ ERROR_FILE = "error.json"
 NOT_APPLICABLE_FILE = "not-applicable.json"
 """In the campaign's directory: [{"test", "datastore", "why"}], what cannot be run on a datastore that was asked for."""
 
+CAPTURED = "captured"
+"""The name of the operator in the bundle of a captured cluster: which one it was nobody has looked at."""
+
 DATASTORE_VARIABLE = "INVENTORY_HARNESS_DATASTORE"
 """What --datastore says, for pytest started by `harness run`: a URL holds a password, and command lines are public."""

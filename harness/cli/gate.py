@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from harness.toolchain import Toolchain
 
 COMPARISON_FILE = "comparison.json"
-MARKDOWN_FILE, JUNIT_FILE = "gate.md", "gate.xml"
+MARKDOWN_FILE, JUNIT_FILE, PAGE_FILE = "gate.md", "gate.xml", "gate.html"
 _STYLES = {
     Outcome.REGRESSION: "bold red", Outcome.FLAKY: "magenta", Outcome.UNSURE: "yellow", Outcome.KNOWN: "cyan",
     Outcome.BETTER: "green", Outcome.SAME: "",
@@ -120,7 +120,9 @@ def gate_command(
     write_json(directory / COMPARISON_FILE, as_json(made, times, result))
     _render(directory)
     show(result, console)
-    console.print(f"reports: {directory / MARKDOWN_FILE}", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"reports: {directory / MARKDOWN_FILE}, {directory / PAGE_FILE}", markup=False, highlight=False, soft_wrap=True
+    )
     for name, target in ((COMPARISON_FILE, json_file), (MARKDOWN_FILE, markdown), (JUNIT_FILE, junit)):
         if target is not None:
             _copy(directory / name, target)

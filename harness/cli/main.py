@@ -8,6 +8,7 @@ import click
 
 from harness.cli.bench import bench
 from harness.cli.bundle import bundle
+from harness.cli.capture import capture
 from harness.cli.cluster import cluster
 from harness.cli.conformance import conformance
 from harness.cli.doctor import doctor
@@ -21,6 +22,7 @@ from harness.cli.scoreboard import scoreboard_command
 from harness.cli.shrink import shrink
 from harness.cli.sweep import sweep
 from harness.cli.toolchain import toolchain
+from harness.cli.track_record import track_record
 from harness.cli.undo import undo_command
 from harness.errors import HarnessError
 
@@ -35,8 +37,8 @@ def cli() -> None:
 
 
 for command in (
-    run, conformance, rejudge_command, replay, shrink, gate_command, bundle, scoreboard_command, faults, cluster, bench,
-    image, toolchain, doctor, sweep, undo_command,
+    run, conformance, rejudge_command, replay, shrink, gate_command, capture, bundle, scoreboard_command, faults,
+    cluster, bench, track_record, image, toolchain, doctor, sweep, undo_command,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -26,7 +26,7 @@ from harness.evidence import replay as replays
 from harness.evidence.asking import Asking
 from harness.evidence.job import Job
 from harness.evidence.pool import Pool
-from harness.evidence.reproducer import Reproduced, command, file_text, issue
+from harness.evidence.reproducer import Reproduced, alone, command, file_text, issue
 from harness.evidence.shrink import Shrinker, Step
 from harness.fault.schedule import injected
 from harness.run.choose import choose, optional_parts
@@ -199,6 +199,7 @@ def _size(scenario: Scenario) -> str:
     parts = [
         _count(len(list(injected(*scenario.faults))), "fault"),
         _count(len(scenario.nodes), "node"),
+        *([_count(len(scenario.pods), "standing pod")] if scenario.pods else []),
         f"{scenario.traffic.live} pods at most" if scenario.traffic is not None else "no traffic",
         _count(len(scenario.promises), "promise"),
     ]
@@ -218,4 +219,4 @@ def _show(before: Scenario, what: Reproduced, place: Path, runs: int, took_s: fl
     )
     for name in (what.file_name, ISSUE_FILE, ARCHIVE_FILE):
         console.print(str(place / name), markup=False, highlight=False, soft_wrap=True)
-    console.print(Text(f"reproduce, in that directory: {command(what)}"), soft_wrap=True)
+    console.print(Text(f"reproduce, in that directory: {command(what)}, or {alone(what)}"), soft_wrap=True)

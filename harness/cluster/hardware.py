@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness import typed
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +68,9 @@ class NodeProfile:
     """The size of a node: quantities as a kubelet would write them, and its GPUs.
 
     `reserved_cpu_m` (milli-cores) and `reserved_memory_mib` are what allocatable lacks compared to capacity, so that an
-    operator that mixes the two up is seen.
+    operator that mixes the two up is seen. `exact`: (resource, capacity, allocatable) as a Node has them, in the place
+    of all that follows from the sizes ("": there is none). `cordoned`, `silent`: it joins unschedulable, or never gets
+    Ready; `taints`: (key, effect).
     """
 
     cpus: int = 16
@@ -78,6 +81,10 @@ class NodeProfile:
     gpus: int = 0
     reserved_cpu_m: int = 250
     reserved_memory_mib: int = 1024
+    exact: tuple[tuple[str, str, str], ...] = ()
+    cordoned: bool = False
+    silent: bool = False
+    taints: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.cpus < 1 or self.memory_mib <= self.reserved_memory_mib or self.gpus < 0:
@@ -87,8 +94,15 @@ class NodeProfile:
         if self.gpu is not None:
             gpu_model(self.gpu)
 
+    @classmethod
+    def from_json(cls, body: Any) -> NodeProfile:
+        """The profile that `dataclasses.asdict` has told of; raises UsageError for what is none."""
+        return typed.make(cls, body, named="a node's profile")
+
     def capacity(self) -> dict[str, str]:
         """`status.capacity` of the Node."""
+        if self.exact:
+            return {name: capacity for name, capacity, _allocatable in self.exact if capacity}
         return {
             "cpu": str(self.cpus),
             "memory": f"{self.memory_mib * 1024}Ki",
@@ -99,6 +113,8 @@ class NodeProfile:
 
     def allocatable(self) -> dict[str, str]:
         """`status.allocatable` of the Node: capacity less what the system keeps."""
+        if self.exact:
+            return {name: allocatable for name, _capacity, allocatable in self.exact if allocatable}
         return {
             "cpu": f"{self.cpus * 1000 - self.reserved_cpu_m}m",
             "memory": f"{(self.memory_mib - self.reserved_memory_mib) * 1024}Ki",

@@ -96,14 +96,19 @@ def check_name(name: str) -> str:
 
 
 def node_object(name: str, profile: NodeProfile) -> dict[str, Any]:
-    """The Node as a kubelet would register it, with one label that belongs to somebody else (LABEL-1)."""
+    """The Node as a kubelet would register it, with one label that belongs to somebody else (LABEL-1).
+
+    Of one that is to be silent nobody plays the kubelet.
+    """
     labels = {"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", FOREIGN_LABEL: "keep"}
     if len(name) <= _MAX_LABEL_VALUE:
         labels["kubernetes.io/hostname"] = name
+    played = {} if profile.silent else {PLAYED: "fake"}
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": check_name(name), "labels": labels, "annotations": {PLAYED: "fake"}},
+        "metadata": {"name": check_name(name), "labels": labels, "annotations": played},
+        "spec": _spec(profile),
         "status": {
             "capacity": profile.capacity(),
             "allocatable": profile.allocatable(),
@@ -115,6 +120,11 @@ def node_object(name: str, profile: NodeProfile) -> dict[str, Any]:
             },
         },
     }  # fmt: skip
+
+
+def _spec(profile: NodeProfile) -> dict[str, Any]:
+    taints = [{"key": key, "effect": effect} for key, effect in profile.taints]
+    return {**({"unschedulable": True} if profile.cordoned else {}), **({"taints": taints} if taints else {})}
 
 
 async def create(client: KubeClient, nodes: Mapping[str, NodeProfile]) -> None:

@@ -77,6 +77,7 @@ def usual_names(plan: Plan) -> Scenario:
         faults=tuple(naming.under_names(fault, back) for fault in scenario.faults),
         traffic=None if traffic is None else dataclasses.replace(traffic, named=USUAL),
         config=naming.under_names(scenario.config, back),
+        pods=naming.under_names(scenario.pods, back),
         models={},
     )
 
@@ -208,3 +209,17 @@ def plain_profiles(scenario: Scenario) -> Iterator[Variant]:
         for other in tries:
             if other != profile:
                 yield f"with a plainer {name}", _with(scenario, nodes={**scenario.nodes, name: other})
+
+
+def simpler_pods(scenario: Scenario) -> Iterator[Variant]:
+    """Each standing pod as one that runs, in the usual namespace, and with the first regular container alone."""
+    for index, pod in enumerate(scenario.pods):
+        before, after = scenario.pods[:index], scenario.pods[index + 1 :]
+        one = next(container for container in pod.containers if not container.init)
+        for other in (
+            dataclasses.replace(pod, namespace="default"),
+            dataclasses.replace(pod, requests={}, overhead={}, memory=()),
+            dataclasses.replace(pod, containers=(one,)),
+        ):
+            if other != pod:
+                yield f"with a simpler pod {pod.name}", _with(scenario, pods=(*before, other, *after))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.bundle import CAPTURED
 from harness.check.contract import judge_history
 from harness.check.verdict import FAIL, PASS, UNKNOWN, Verdict
 from harness.errors import HarnessError, UsageError
@@ -86,6 +87,8 @@ def operator_of(stored: Mapping[str, str], operator: str | None, defect: str | N
         return REFERENCE, stored["defect"]
     if stored.get("name") == REFERENCE:
         return REFERENCE, None
+    if stored.get("name") == CAPTURED:
+        raise UsageError("the bundle is of a user's cluster, without its operator", hint="give a path with --operator")
     which = f"{stored.get('name') or 'an operator'} with sha256 {stored.get('sha256', 'unknown')[:16]}…"
     raise UsageError(f"the bundle is of {which}, which it does not hold", hint="give its path with --operator")
 
@@ -146,7 +149,7 @@ def repetition(job: Job, first: Original) -> Repetition:
                 tuple((verdict.promise, verdict.verdict) for verdict in judgement.promises),
                 found,
                 shown(first.findings, found),
-                choices(bundle.history) == first.choices,
+                not first.choices or choices(bundle.history) == first.choices,
                 doubts_of(judgement),
                 tuple(reason for one in judgement.assumptions for reason in one.reasons),
             )

@@ -1,12 +1,14 @@
 """What shrinking leaves for others: one file that fails alone, and the text of an issue about it.
 
-The file is a test as those of the suite, with nothing but the harness's public names. Whatever came from outside
-(names, an operator's last words) is shown in both, never obeyed.
+The file is a test as those of the suite, with nothing but the harness's public names; only the mark of its promises is
+missing, which pytest would not know where the file is alone. Whatever came from outside (names, an operator's last
+words) is shown in both, never obeyed.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import shlex
 import textwrap
@@ -71,6 +73,19 @@ def command(what: Reproduced) -> str:
     return " ".join(shlex.quote(word) for word in words)
 
 
+def alone(what: Reproduced) -> str:
+    """The command that shows it without the suite, where the file alone is."""
+    return f"pytest {what.file_name}"
+
+
+def _named(what: Reproduced) -> str:
+    """What the file says of the operator, for pytest alone (`harness_pytest`)."""
+    path, defect = f"./{what.operator.get('name') or 'operator'}", what.operator.get("defect")
+    if what.operator.get("sha256"):
+        return f"OPERATOR = {json.dumps(path)}\n"
+    return f"DEFECT = {json.dumps(defect)}\n" if defect else ""
+
+
 def file_text(what: Reproduced) -> str:
     """The file: a docstring that says what is wrong, the scenario, and a test that fails as long as it is."""
     source, names = scenario_source(what.scenario)
@@ -81,8 +96,9 @@ def file_text(what: Reproduced) -> str:
     head = f"{', '.join(what.promises)} broken in {what.shown} of {what.times} runs."
     about = _docstring([head, "", *said, *(part for text in findings for part in _wrapped(text))])
     return (
-        f"{about}\n\nfrom __future__ import annotations\n\nimport pytest\n\nfrom harness import {imports}\n\n"
-        f"SCENARIO = {source}\n\n\n@pytest.mark.promise(*SCENARIO.promises)\n"
+        f"{about}\n\nfrom __future__ import annotations\n\nfrom harness import {imports}\n\n"
+        f'pytest_plugins = ("harness_pytest",)\n{_named(what)}'
+        f"SCENARIO = {source}\n\n\n"
         f"def test_{what.file_name[5:-3]}(run: Run) -> None:\n"
         f'    """{_sentence(what.promises)}."""\n'
         f"    result = run(SCENARIO)\n\n{asserts}\n"
@@ -146,6 +162,8 @@ def _issue(what: Reproduced) -> Iterator[str]:
     yield ""
     yield fenced(command(what)).replace("text\n", "console\n$ ", 1)
     yield ""
+    yield f"Or, with the operator where the file names it, `{alone(what)}`."
+    yield ""
     yield fenced(file_text(what)).replace("text\n", "python\n", 1)
 
 
@@ -165,6 +183,8 @@ def steps(what: Reproduced) -> Iterator[str]:
         pods = "plain pods" if scenario.traffic.plain else "pods of odd sizes that also finish and fail"
         many = f"{scenario.traffic.rate:g} operations a second, {scenario.traffic.live} pods at most"
         yield f"{pods.capitalize()} come and go, {many}."
+    if scenario.pods:
+        yield f"{len(scenario.pods)} {'pod is' if len(scenario.pods) == 1 else 'pods are'} put on the nodes, and stay."
     for fault in injected(*scenario.faults):
         given = ", ".join(f"{name}={value!r}" for name, value in _parameters(fault))
         yield markdown(f"{fault.kind}{f' ({given})' if given else ''}: {first_sentence(type(fault).__doc__)}")

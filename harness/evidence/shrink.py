@@ -1,8 +1,8 @@
 """A smaller scenario that still shows it: what is left out one part after another, as long as it is still shown.
 
 The order is from what tells a reader most to what tells least: promises, names, everything beside nodes and faults, the
-faults, the nodes, traffic, durations. Whether a scenario shows it is asked of an `Oracle`, which makes runs; it is the
-oracle that ends the search when runs or time are spent, and the smallest found until then stands.
+faults, the nodes, pods and traffic, durations. Whether a scenario shows it is asked of an `Oracle`, which makes runs;
+it is the oracle that ends the search when runs or time are spent, and the smallest found until then stands.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Shrinker:
             self._once()
             for _round in range(_ROUNDS):
                 before = self.best
-                for reduce in (self._extras, self._faults, self._nodes, self._traffic, self._numbers):
+                for reduce in (self._extras, self._faults, self._nodes, self._pods, self._traffic, self._numbers):
                     reduce()
                 if self.best == before:
                     return True
@@ -130,6 +130,14 @@ class Shrinker:
         ddmin(tuple(scenario.nodes), lambda tried: None if tried == [()] else shows(tried))
         self._fully(parts.plain_profiles)
 
+    def _pods(self) -> None:
+        def shows(tried: Sequence[tuple[int, ...]]) -> int | None:
+            return self._try((f"with {_count(len(kept), 'pod')}", _pods_of(scenario, kept)) for kept in tried)
+
+        scenario = self.best
+        ddmin(range(len(scenario.pods)), shows)
+        self._fully(parts.simpler_pods)
+
     def _traffic(self) -> None:
         self._fully(parts.less_traffic)
 
@@ -161,9 +169,19 @@ def _faults_of(scenario: Scenario, kept: tuple[int, ...]) -> Callable[[], Scenar
 def _nodes_of(scenario: Scenario, kept: tuple[str, ...]) -> Callable[[], Scenario]:
     def make() -> Scenario:
         names = tuple(name for name in scenario.names if name in kept)
-        return dataclasses.replace(scenario, nodes={name: scenario.nodes[name] for name in kept}, names=names)
+        gone = scenario.nodes.keys() - {*kept}
+        return dataclasses.replace(
+            scenario,
+            nodes={name: scenario.nodes[name] for name in kept},
+            names=names,
+            pods=tuple(pod for pod in scenario.pods if pod.node not in gone),
+        )
 
     return make
+
+
+def _pods_of(scenario: Scenario, kept: tuple[int, ...]) -> Callable[[], Scenario]:
+    return lambda: dataclasses.replace(scenario, pods=tuple(scenario.pods[index] for index in kept))
 
 
 def _fewer(had: int, kept: tuple[int, ...]) -> str:

@@ -316,7 +316,7 @@ def _plain(value: Any) -> Any:
 
 def _typed(value: Any) -> Any:
     if isinstance(value, dict) and set(value) == {"profile"}:
-        return NodeProfile(**value["profile"])
+        return NodeProfile.from_json(value["profile"])
     if isinstance(value, dict) and set(value) == {"fault"} and isinstance(value["fault"], dict):
         return from_json(value["fault"])
     if isinstance(value, list):

@@ -66,7 +66,7 @@ class NodesDeleted:
     async def heal(self, world: World, state: State) -> None:
         """Register all nodes again, each as it was; one that is there already is left as it is."""
         if self.count is None:
-            profiles = {name: NodeProfile(**profile) for name, profile in state["profiles"].items()}
+            profiles = {name: NodeProfile.from_json(profile) for name, profile in state["profiles"].items()}
             await _each(profiles, lambda name: join(world, name, profiles[name]))
 
     async def healed(self, world: World, state: State) -> None:
@@ -111,7 +111,7 @@ class NodeRenamed:
         old, new = state["names"]
         if old in world.profiles:
             await remove(world, old)
-        await join(world, new, NodeProfile(**state["profile"]))
+        await join(world, new, NodeProfile.from_json(state["profile"]))
 
     async def healed(self, world: World, state: State) -> None:
         """The node of the other name is Ready."""

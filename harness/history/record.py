@@ -6,7 +6,8 @@ began), `k` (kind). The last field is `c`, the CRC-32 of everything before it, e
 ========== =====================================================================================================
 kind       fields
 ========== =====================================================================================================
-run        `scenario` (data), `seed`, `operator`, `versions`, `started` (wall clock, ISO 8601): always the first record
+run        `scenario` (data), `seed`, `operator`, `versions`, `started` (wall clock, ISO 8601): always the first record;
+           `sources`, where not all sources of reports were asked (`harness.capture`): those that were
 snapshot   `id` (first 16 hex digits of the SHA-256 of the canonical JSON), `body` (any JSON): content, stored once
 object     ground truth from the API server: `event` ADDED | MODIFIED | DELETED, `resource` (nodes | pods and, where the
            scenario has storage, storageclasses | persistentvolumes | cephclusters), `namespace`, `name`, `uid`, `rv`,

@@ -312,10 +312,12 @@ class _Run:
         drivers = [one for one in (driver, volumes) if one is not None]
         traffic = [stage.spawn(one.run()) for one in drivers]
         try:
+            await stage.place(joined=False)
             if self.scenario.faults:
                 self._phase("harm: " + ", ".join(fault.kind for fault in injected(*self.scenario.faults)))
                 rng = seeds.stream(self.setup.seed, self.scenario.id, "schedule")
                 await nemesis.run(unfold(stage.scenario.faults, self.scenario.pause_s, rng))
+                await stage.place(joined=True)
             else:
                 self._phase("observing")
                 await interval(self.scenario.observe_s)

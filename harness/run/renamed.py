@@ -42,6 +42,7 @@ def renamed(scenario: Scenario, word: str) -> tuple[Scenario, dict[str, Any]]:
         faults=tuple(named.under_names(fault, every) for fault in scenario.faults),
         traffic=traffic,
         config=named.under_names(scenario.config, every),
+        pods=named.under_names(scenario.pods, every),
         models={**_model_names(scenario, naming), **scenario.models},
     )
     return other, noted

@@ -26,7 +26,7 @@ from harness.run.observe import OF_CEPH, OF_STORAGE, WATCHED, LiveTruth, watch
 from harness.run.poll import Polling
 from harness.run.steady import Steady
 from harness.run.world import RunControl, RunWorld
-from harness.traffic import whole
+from harness.traffic import standing, whole
 from harness.traffic.driver import Driver
 from harness.traffic.pods import Churn
 from harness.traffic.volumes import VolumeDriver
@@ -131,6 +131,14 @@ class Stage:
             return None
         rng = seeds.stream(self.setup.seed, self.scenario.id, "volumes")
         return VolumeDriver(self.world.cluster.client, volumes, wanted, rng, self._note)
+
+    async def place(self, *, joined: bool) -> None:
+        """Put the scenario's standing pods on the nodes that were there at the start, or on those that have joined."""
+
+        def wanted(pod: standing.Pod) -> bool:
+            return (pod.node not in self.scenario.nodes) is joined
+
+        await standing.place(self.world.cluster.client, self.scenario.pods, wanted, self._note)
 
     def _note(self, **fields: Any) -> None:
         self.history.add("op", **fields)
@@ -270,11 +278,14 @@ async def _furnish(cluster: Cluster, live: LiveTruth, scenario: Scenario) -> Non
     content = registry(names=scenario.models)
     await cluster.set_registry(content, delay_s=REGISTRY_DELAY_S)
     live.record("registry", body=content)
-    for namespace in (scenario.traffic or Churn()).namespaces:
+    spaces = [*(scenario.traffic or Churn()).namespaces, *(pod.namespace for pod in scenario.pods)]
+    for namespace in dict.fromkeys(spaces):
         await access.namespace(cluster.client, namespace)
     if cluster.ground.simulated:
         await _furnish_nodes(cluster, live, scenario)
-    await nodes.wait_ready(cluster.client, scenario.nodes, deadline_s=30.0 + 0.05 * len(scenario.nodes))
+    await standing.furnish(cluster.client, scenario.pods)
+    awaited = [name for name, profile in scenario.nodes.items() if not profile.silent]
+    await nodes.wait_ready(cluster.client, awaited, deadline_s=30.0 + 0.05 * len(scenario.nodes))
     if scenario.storage is not None:
         await _furnish_ceph(cluster, live, scenario)
         await storage.furnish(cluster.client, scenario.storage)

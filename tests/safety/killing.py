@@ -186,6 +186,28 @@ async def bites(process: subprocess.Popen[bytes], history: Path, kind: str, *, a
     return await until(f"{kind} to bite", told, deadline_s=BITE_DEADLINE_S)
 
 
+async def told(process: subprocess.Popen[bytes], history: Path, mark: str) -> None:
+    """Return as soon as the history of a run has that mark. Raises as `bites`."""
+
+    async def marked(progress: Progress) -> bool | None:
+        assert process.poll() is None, f"the command ended with {process.poll()}"
+        marks = _marks(history)
+        progress.last = f"marks {marks}"
+        return mark in marks or None
+
+    await until(f"the run to come to {mark}", marked, deadline_s=BITE_DEADLINE_S)
+
+
+def _marks(history: Path) -> list[str]:
+    """The marks that a history has so far."""
+    text = history.read_text(encoding="utf-8") if history.exists() else ""
+    return [json.loads(line)["mark"] for line in text.splitlines(keepends=True) if _is_mark(line)]
+
+
+def _is_mark(line: str) -> bool:
+    return '"k":"mark"' in line and line.endswith("\n")
+
+
 def _of_faults(history: Path) -> list[dict[str, Any]]:
     """The records of faults; the last line may not be whole yet."""
     lines = history.read_text(encoding="utf-8").splitlines(keepends=True) if history.exists() else []

@@ -64,7 +64,7 @@ def test_hostile_words_stay_words(said: str) -> None:
     text = file_text(what)
 
     compile(text, "test", "exec")
-    assert [ast.unparse(node) for node in ast.parse(text).body if isinstance(node, ast.Import)] == ["import pytest"]
+    assert [ast.unparse(node) for node in ast.parse(text).body if isinstance(node, ast.Import)] == []
     for shown in (text, issue(what)):
         assert not re.search(r"[\x1b\x07\u202e]", shown)
     assert "<script>" not in issue(what).partition("```")[0]
@@ -81,6 +81,21 @@ def test_hostile_words_stay_words(said: str) -> None:
 def test_one_command_shows_it(operator: dict[str, str] | None, store: str, expected: str) -> None:
     """With the operator, and the datastore where it is not the usual one; the seed is in the file."""
     assert command(reproduced(operator=operator, store=store)) == expected
+
+
+@pytest.mark.parametrize(
+    ("operator", "line"),
+    [
+        (None, 'OPERATOR = "./provider-services"'),
+        ({"name": "reference+rounds-cpu", "defect": "rounds-cpu"}, 'DEFECT = "rounds-cpu"'),
+    ],
+)
+def test_the_file_stands_alone(operator: dict[str, str] | None, line: str) -> None:
+    """It names the plug-in that runs it and the operator that it fails on, so that pytest needs nothing beside it."""
+    text = file_text(reproduced(operator=operator))
+
+    assert 'pytest_plugins = ("harness_pytest",)' in text.splitlines()
+    assert line in text.splitlines()
 
 
 def test_an_issue_says_all_that_is_asked_for() -> None:

@@ -17,6 +17,7 @@ from harness.run.plan import Plan
 from harness.run.renamed import renamed
 from harness.scenario import Scenario, simulated, two_sizes
 from harness.traffic.pods import Churn
+from harness.traffic.standing import Container, Pod
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -203,3 +204,32 @@ def test_every_schedule_has_simpler_ones(step: schedules.Step, ways: int) -> Non
 
     assert len(found) == ways
     assert all(set(simple(*steps)) <= set(simple(step)) for _said, steps in found)
+
+
+TWO = (Container({"cpu": "1"}), Container({"cpu": "2"}, init=True))
+PODS = tuple(Pod(f"web-{number}", f"worker-{1 + number % 3}", "tenant-x", TWO) for number in range(9))
+
+
+def test_of_many_pods_those_are_left_that_it_takes() -> None:
+    """Pods go, with their nodes and one by one, and those that stay become the plainest that show it."""
+    scenario = Scenario(id="captured/x", promises=("TRUTH-1",), pods=PODS, traffic=None)
+
+    def shows(one: Scenario) -> bool:
+        return {"web-4", "web-7"} <= {pod.name for pod in one.pods}
+
+    shrinker, _asked, whole = shrunk(scenario, shows)
+
+    assert whole
+    assert [(pod.name, pod.namespace, len(pod.containers)) for pod in shrinker.best.pods] == [
+        ("web-4", "default", 1), ("web-7", "default", 1),
+    ]  # fmt: skip
+    assert set(shrinker.best.nodes) == {"worker-2"}
+
+
+def test_a_node_goes_with_its_pods_and_never_without() -> None:
+    """A scenario whose pod is on no node is never tried."""
+    scenario = Scenario(id="captured/x", promises=("TRUTH-1",), pods=PODS[:1], traffic=None)
+    shrinker, _asked, _whole = shrunk(scenario, lambda one: "worker-3" in one.nodes)
+
+    assert set(shrinker.best.nodes) == {"worker-3"}
+    assert shrinker.best.pods == ()

@@ -10,6 +10,7 @@ import pytest
 
 from harness.errors import HistoryError
 from reports.gate import junit, main, render, write
+from reports.gate_page import rows
 from tests.unit.reports.bundles import HOSTILE, write_run
 from tests.unit.reports.bundles import kept as kept_promises
 
@@ -114,3 +115,25 @@ def test_a_place_without_comparison_is_refused(
         write(tmp_path)
     assert main([str(tmp_path)]) == 3
     assert "holds no comparison" in capsys.readouterr().err
+
+
+def test_both_operators_stand_side_by_side_on_one_page(tmp_path: Path) -> None:
+    """A row for each scenario with the worst first to be seen, both sides' signs with links, and nothing obeyed."""
+    cells = [
+        cell("no worse"),
+        cell("regression", "chaos/worse", candidate=["FAIL"] * 3, findings=[f"node {HOSTILE}: lost"]),
+        cell("flaky", "chaos/worse", promise="TRUTH-3", candidate=["FAIL", "PASS", "PASS"], flaky=["candidate"]),
+    ]
+    compared = body(*cells, name=HOSTILE)
+    (tmp_path / "comparison.json").write_text(json.dumps(compared), encoding="utf-8")
+    for side in ("candidate", "baseline"):
+        write_run(tmp_path / side / "01", "chaos/x", promises=kept_promises("TRUTH-1"))
+    page = next(path for path in write(tmp_path) if path.name == "gate.html").read_text(encoding="utf-8")
+    shown = rows(cells)
+
+    assert [(row.scenario, row.outcome) for row in shown] == [("chaos/x", "no worse"), ("chaos/worse", "regression")]
+    assert [side.sign for side in shown[1].cells["TRUTH-3"].sides] == ["~", "✓"]
+    assert 'href="./candidate/01/chaos/worse/report.html#TRUTH-1"' in page
+    assert 'href="./baseline/01/index.html"' in page
+    assert "<script" not in page
+    assert page.index("Regressions") < page.index("Flaky")

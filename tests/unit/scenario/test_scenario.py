@@ -200,7 +200,7 @@ def test_the_plan_is_json_and_complete() -> None:
 
     plan = json.loads(json.dumps(scenario.as_json()))
 
-    assert {name: NodeProfile(**body) for name, body in plan["nodes"].items()} == two_sizes()
+    assert {name: NodeProfile.from_json(body) for name, body in plan["nodes"].items()} == two_sizes()
     assert tuple(composition.from_json(body) for body in plan["faults"]) == scenario.faults
     assert plan["traffic"]["rate"] == 8.0
     assert plan["objectives"] == {"TRUTH-1": 7.5}

@@ -25,6 +25,7 @@ from harness.run.plan import Plan
 from harness.run.renamed import renamed
 from harness.scenario import Scenario, two_sizes
 from harness.traffic.pods import Churn
+from harness.traffic.standing import PHASES, Container, Pod
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -32,9 +33,27 @@ SECONDS = st.floats(0, 60)
 PROFILES = st.one_of(
     st.builds(NodeProfile, cpus=st.integers(1, 64), memory_mib=st.integers(2048, 1 << 20)),
     st.builds(NodeProfile, gpu=st.sampled_from(sorted(GPU_MODELS)), gpus=st.integers(1, 8)),
+    st.builds(
+        NodeProfile,
+        exact=st.sampled_from([(), (("cpu", "3999m", "3.5"), ("nvidia.com/gpu", "2", ""))]),
+        taints=st.sampled_from([(), (("own/only", "NoSchedule"),)]),
+        cordoned=st.booleans(),
+        silent=st.booleans(),
+    ),
 )
 TRAFFIC = st.builds(Churn, rate=st.floats(0.5, 50), plain=st.booleans(), named=st.sampled_from(sorted(WORDS)))
 NODES = ("worker-1", "worker-2", "worker-3")
+CONTAINERS = st.builds(Container, requests=st.sampled_from([{}, {"cpu": "333m", "amd.com/gpu": "1"}]))
+PODS = st.builds(
+    Pod,
+    name=st.sampled_from(["web-1", "web-2", "job"]),
+    namespace=st.sampled_from(["default", "tenant-x"]),
+    node=st.sampled_from(NODES),
+    containers=st.tuples(CONTAINERS, st.builds(Container, init=st.just(True), stays=st.booleans())),
+    overhead=st.sampled_from([{}, {"cpu": "10m"}]),
+    memory=st.sampled_from([(), ("64Mi",)]),
+    phase=st.sampled_from(PHASES),
+)
 FAULTS = st.one_of(
     st.builds(faults.ApiServerKilled, for_s=SECONDS),
     st.builds(faults.NodeSilent, for_s=SECONDS, node=st.sampled_from([None, *NODES])),
@@ -86,6 +105,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         proxied=draw(st.booleans()),
         config=draw(st.sampled_from([None, Configuration(), Configuration(exclude=("^a", "b$"), volume=True)])),
         models=draw(st.sampled_from([{}, {"a100": "other"}])),
+        pods=tuple(draw(st.lists(PODS, max_size=3, unique_by=lambda pod: (pod.namespace, pod.name)))),
     )  # fmt: skip
 
 

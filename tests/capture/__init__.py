@@ -1,0 +1,1 @@
+"""A cluster with an operator is captured for real, and made again."""

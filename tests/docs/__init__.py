@@ -1,0 +1,1 @@
+"""The tutorial is followed, for real."""

@@ -1,0 +1,1 @@
+"""Capturing a user's cluster."""
