@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from harness.cluster.client import KubeClient
 
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{LEASE_NAMESPACE}/leases"
-DURATION_S = 15
-RENEW_S = 4.0
-"""A renewal may fail twice, by a fault of our own above all, before the lease is lost."""
+DURATION_S = 60
+RENEW_S = 10.0
+"""Some renewals may fail, by a fault of our own or on a machine that is busy, before the lease may be another's."""
 
 _CONFLICT, _NOT_FOUND = 409, 404
 
@@ -78,11 +78,14 @@ class HeldLease:
                 await self.client.request("DELETE", f"{LEASES}/{LEASE}", body=body)
 
     def require(self) -> None:
-        """Raise ClusterError when it is ours no more: nothing may be changed then."""
-        if not self.lost and time.monotonic() - self._renewed > self.duration_s:
-            self.lost = f"it could not be renewed for {self.duration_s} s"
-        if self.lost:
-            raise ClusterError(f"the lease of the cluster was lost: {self.lost}", hint="the run changes nothing more")
+        """Raise ClusterError when it is not, or may not be, ours any more: nothing may be changed then.
+
+        One that was not renewed in time is ours again when a renewal succeeds, since nobody has taken it meanwhile.
+        """
+        late = time.monotonic() - self._renewed > self.duration_s
+        why = self.lost or (f"it could not be renewed for {self.duration_s} s" if late else "")
+        if why:
+            raise ClusterError(f"the lease of the cluster was lost: {why}", hint="nothing is changed without it")
 
     async def _read(self) -> Mapping[str, Any] | None:
         try:
