@@ -5,8 +5,7 @@ import hashlib
 import io
 import json
 import tarfile
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +15,9 @@ from harness.errors import UsageError
 from harness.image import archive
 from harness.image.archive import Recipe
 from harness.image.files import Files
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NAME = "inventory-harness.invalid/operator:1"
 
@@ -126,7 +128,7 @@ def test_an_archive_that_is_cut_off_is_refused(
     end = len(whole.rstrip(b"\0"))
     path.write_bytes(whole[: int(end * share)])
 
-    with pytest.raises(UsageError, match="image archive|not an image"):
+    with pytest.raises(UsageError, match=r"image archive|not an image"):
         archive.read(path)
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import tarfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,12 @@ from harness.errors import PlatformError
 from harness.image import base
 from harness.image.files import Files
 
-NAMES = st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=3).map(lambda parts: "/" + "/".join(parts))
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMES = st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=3).map(
+    lambda parts: "/" + "/".join(parts)
+)
 
 
 def test_a_layer_holds_what_was_gathered(tmp_path: Path) -> None:

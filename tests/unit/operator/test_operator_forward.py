@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.errors import ApiError, ApiUnavailableError, ClusterError, PlatformError
 from harness.operator.forward import Forward, Sight
 from harness.process.ports import Ports
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 @dataclass
@@ -22,9 +25,11 @@ class Echo:
     queue: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
 
     async def send(self, data: bytes) -> None:
+        """Take bytes."""
         await self.queue.put(data.upper())
 
     async def received(self) -> AsyncIterator[bytes]:
+        """Give them back."""
         told = 0
         while told < self.ends and not self.refused:
             data = await self.queue.get()
@@ -43,6 +48,7 @@ class Pod:
 
     @asynccontextmanager
     async def dial(self, port: int) -> AsyncIterator[Echo]:
+        """A tunnel, or the error."""
         assert port == 8080
         if self.error is not None:
             raise self.error

@@ -6,10 +6,9 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +16,9 @@ from harness.operator import manifests
 from harness.operator.api import ERROR, OK, REFUSED, Answer
 from harness.operator.liveness import failure
 from harness.operator.manifests import Deployed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PLAIN = Deployed(image="host.invalid/operator:1", discovery_image="host.invalid/discovery:1", registry_url="http://r")
 
@@ -148,7 +150,7 @@ def node(name: str, gpus: str = "0", info: Any = None) -> dict[str, Any]:
     ],
 )
 def test_the_script_decides_as_our_own_probe_does(status: int, body: Any) -> None:
-    """For each answer, one that our liveness probe fails over is one that the script fails over, for the same reason."""
+    """What our own liveness probe fails over the script fails over as well, for the same reason."""
     raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
     parsed = {"raw": body} if isinstance(body, str) else body
     now = time.monotonic()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,9 @@ class Device:
     card: int | None = None
 
 
-def with_cpus(root: Path, *, packages: int = 1, cores: int = 2, threads: int = 2, offline: tuple[int, ...] = ()) -> Path:
+def with_cpus(
+    root: Path, *, packages: int = 1, cores: int = 2, threads: int = 2, offline: tuple[int, ...] = ()
+) -> Path:
     """Processors, numbered as Linux numbers them: first threads of all cores first."""
     blocks = []
     for logical in range(packages * cores * threads):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -11,6 +11,9 @@ from harness.reference import machine
 from harness.reference.hardware import parse_cpus
 from harness.reference.machine import MachineError
 from tests.unit.reference.machines import with_cpus, with_memory
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @given(packages=st.integers(1, 3), cores=st.integers(1, 4), threads=st.integers(1, 2), data=st.data())

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import gzip
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,6 +12,9 @@ from harness.reference.hardware import parse_cards
 from harness.reference.machine import MachineError
 from harness.reference.pci import Names
 from tests.unit.reference.machines import Device, with_devices
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 A100 = Device("0000:17:00.0", driver="nvidia", card=1)
 MI300X = Device("0000:18:00.0", vendor="0x1002", device="0x74a1", kind="0x120000")
@@ -85,7 +88,9 @@ def test_a_number_that_is_none_is_an_error(tmp_path: Path) -> None:
 
 @given(
     ids=st.lists(st.tuples(st.integers(0, 0xFFFF), st.integers(0, 0xFFFF)), max_size=6),
-    kinds=st.lists(st.sampled_from(("0x030000", "0x030200", "0x120000", "0x020000", "0x060400")), min_size=6, max_size=6),
+    kinds=st.lists(
+        st.sampled_from(("0x030000", "0x030200", "0x120000", "0x020000", "0x060400")), min_size=6, max_size=6
+    ),
 )
 def test_the_operator_reads_what_is_served(
     tmp_path_factory: pytest.TempPathFactory, ids: list[tuple[int, int]], kinds: list[str]

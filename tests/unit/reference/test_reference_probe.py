@@ -3,8 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
@@ -13,6 +12,9 @@ from aiohttp import web
 from harness.errors import UsageError
 from harness.reference import command, probe
 from tests.unit.reference.machines import Device, with_cpus, with_devices, with_memory
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 async def asked(root: Path, *paths: str) -> list[tuple[int, str]]:
@@ -83,9 +85,7 @@ def test_a_taken_port_is_named() -> None:
         (["serve", "--what"], "unrecognized arguments"),
     ],
 )
-def test_what_it_does_not_know_is_refused(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_it_does_not_know_is_refused(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     """One clear error, and a non-zero exit."""
     code = command.main(["tools", "psutil", *arguments])
 
