@@ -6,24 +6,21 @@ noted as what happens to a process is, with the number of the container in the p
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import signal
-import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote
 
 from harness.cluster.base import POD_NAMESPACE
-from harness.errors import ApiError, ApiUnavailableError, ClusterError, OperatorError, WaitTimeoutError
+from harness.errors import ApiError, ClusterError, OperatorError, WaitTimeoutError
 from harness.operator import manifests, podlife
-from harness.operator.forward import LOOPBACK, Forward, Sight
+from harness.operator.forward import LOOPBACK, Forward, Sight, follow
 from harness.operator.manifests import CONTAINER, GRPC_PORT, NAME, PODS, REST_PORT, SELECTOR
-from harness.operator.podlife import HARNESS, LIVENESS, SELF, SUPERVISOR, Change, Life, Lives
-from harness.operator.podlog import PodLog
+from harness.operator.podlife import HARNESS, Life, Lives
+from harness.operator.podwatch import PodWatch
 from harness.process.child import last_words
-from harness.wait import Progress, interval, until
+from harness.wait import Progress, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -38,10 +35,6 @@ START_DEADLINE_S = 90.0
 END_DEADLINE_S = 30.0
 _GRACE_S = 5
 """What is asked to end is given as long as a process of ours."""
-
-_IDLE_S, _RETRY_S = 120.0, 0.1
-_SIGN_S = 2.0
-"""How long the API server may take to show that it lives before the way through it counts as shut."""
 
 _LAST_WORDS_S = 3.0
 """How long the end of a container waits for what it said last, and for the event that tells who ended it."""
@@ -81,20 +74,21 @@ class OperatorPod:
     log_dir: Path
     note: Callable[..., Any]
     gap: Callable[[str, str, float], None]
-    lives: Lives = field(default_factory=Lives)
     supervised: bool = True
     sight: Sight = field(init=False)
     _client: KubeClient = field(init=False)
     _forwards: tuple[Forward, ...] = ()
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _ended_by: dict[str, str] = field(default_factory=dict)
-    _told: set[str] = field(default_factory=set)
-    _unhealthy: dict[str, str] = field(default_factory=dict)
+    _watch: PodWatch = field(init=False)
 
     def __post_init__(self) -> None:
         self.sight = Sight(self.gap)
         self._client = self.host.client.unlimited()
+        self._watch = PodWatch(self._client, self.log_path, self.note, self._listen)
+
+    @property
+    def lives(self) -> Lives:
+        """Its containers, as far as they are known."""
+        return self._watch.lives
 
     @property
     def running(self) -> bool:
@@ -139,7 +133,9 @@ class OperatorPod:
             return None
 
         try:
-            await until("the operator's pod", up, deadline_s=START_DEADLINE_S, changed=self._changed, interval_s=0.5)
+            await until(
+                "the operator's pod", up, deadline_s=START_DEADLINE_S, changed=self._watch.changed, interval_s=0.5
+            )
         except WaitTimeoutError as exc:
             reason, message = podlife.hindrance(self.lives.pods.values(), CONTAINER)
             if reason:
@@ -183,7 +179,7 @@ class OperatorPod:
         Where no signal can be sent from outside the pod is deleted without grace, and the Deployment makes another.
         """
         life = self._require()
-        self._ended_by[life.id] = HARNESS
+        self._watch.ended_by[life.id] = HARNESS
         if not again:
             await self._scale(0)
         if not again or not await self._signal(life, signal.SIGKILL):
@@ -193,7 +189,7 @@ class OperatorPod:
     async def interrupt(self, *, again: bool = True) -> int:
         """SIGINT, then SIGKILL when it has not ended; the exit code."""
         life = self._require()
-        self._ended_by[life.id] = HARNESS
+        self._watch.ended_by[life.id] = HARNESS
         if not again:
             await self._scale(0)  # and that sends SIGTERM: a Deployment has no other way to end
         elif not await self._signal(life, signal.SIGINT):
@@ -203,21 +199,19 @@ class OperatorPod:
     async def terminate(self) -> int:
         """SIGTERM as a kubelet sends it to a deleted pod, then SIGKILL; the exit code. There is another pod then."""
         life = self._require()
-        self._ended_by[life.id] = HARNESS
+        self._watch.ended_by[life.id] = HARNESS
         await self._client.delete(f"{PODS}/{life.pod}", grace_s=_GRACE_S)
         return await self._ended(life)
 
     async def stop(self) -> None:
         """Take it out of the cluster, at once. A cluster that is away, and is about to end, keeps it."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._watch.end()
         for forward in self._forwards:
             await forward.close()
         with contextlib.suppress(ClusterError):
             for path in _OWN:
                 await self._client.delete(f"{path}/{NAME}")
-            for pod in (await self._list())["items"]:
+            for pod in (await self._watch.listed())["items"]:
                 await self._client.delete(f"{PODS}/{pod['metadata']['name']}", grace_s=0)
         await self._client.__aexit__()
 
@@ -242,10 +236,10 @@ class OperatorPod:
             await self._apply(path, body)
         ports = ((self.rest_port, REST_PORT), (self.grpc_port, GRPC_PORT))
         self._forwards = tuple(Forward(local, port, self._dial, self.sight) for local, port in ports)
-        self._spawn(self._watch_pods())
-        self._spawn(self._watch_way())
+        self._watch.spawn(self._watch.follow_pods())
+        self._watch.spawn(follow(self._client, self.sight))
         if self.deployed.liveness:
-            self._spawn(self._watch_probes())
+            self._watch.spawn(self._watch.follow_probes())
 
     async def _apply(self, path: str, body: Mapping[str, Any]) -> None:
         try:
@@ -301,9 +295,9 @@ class OperatorPod:
 
         async def noted(progress: Progress) -> bool | None:
             progress.last = podlife.progress(self.lives.pods.values(), CONTAINER)
-            return True if life.id in self._told else None
+            return True if life.id in self._watch.told else None
 
-        await until(f"the end of {life.pod}'s container", noted, deadline_s=deadline_s, changed=self._changed)
+        await until(f"the end of {life.pod}'s container", noted, deadline_s=deadline_s, changed=self._watch.changed)
 
     def _require(self) -> Life:
         if self.lives.current is None:
@@ -340,35 +334,6 @@ class OperatorPod:
             return "".join(f"\n  {text}" for text in dict.fromkeys(said))
         return ""
 
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _list(self) -> Any:
-        return await self._client.get(PODS, params={"labelSelector": SELECTOR})
-
-    async def _watch_pods(self) -> None:
-        """Follow the operator's pods for ever; what was missed is told by the next list."""
-        while True:
-            try:
-                body = await self._list()
-                there = {pod["metadata"]["name"] for pod in body["items"]}
-                for pod in [pod for name, pod in self.lives.pods.items() if name not in there]:
-                    self._tell(self.lives.look(pod, container=CONTAINER, gone=True))
-                for pod in body["items"]:
-                    self._tell(self.lives.look(pod, container=CONTAINER))
-                version = str(body["metadata"]["resourceVersion"])
-                path = f"{PODS}?labelSelector={quote(SELECTOR)}"
-                await self._listen()
-                async for event in self._client.watch(path, resource_version=version, idle_s=_IDLE_S):
-                    if event.type != "BOOKMARK":
-                        gone = event.type == "DELETED"
-                        self._tell(self.lives.look(event.object, container=CONTAINER, gone=gone))
-                        await self._listen()
-            except ClusterError:
-                await interval(_RETRY_S)
-
     async def _listen(self) -> None:
         """Connections are taken while there is a container that can take them."""
         for forward in self._forwards:
@@ -376,68 +341,4 @@ class OperatorPod:
                 forward.shut()
             else:
                 await forward.open()
-        self._changed.set()
-
-    async def _watch_way(self) -> None:
-        """Ask the API server for a sign of life, for ever: an API server that hangs refuses nothing."""
-        while True:
-            try:
-                await self._client.get("/livez", timeout_s=_SIGN_S)
-            except ApiUnavailableError as exc:
-                self.sight.lost(exc.what)
-            except ApiError:
-                self.sight.back()
-            else:
-                self.sight.back()
-            await interval(_SIGN_S / 2)
-
-    def _tell(self, changes: list[Change]) -> None:
-        for change in changes:
-            life = change.life
-            if change.event == "started":
-                cause = HARNESS if change.new_pod else SUPERVISOR
-                if cause == SUPERVISOR:
-                    self.note(event="restarting", pid=life.number, cause=cause)
-                self.note(event="started", pid=life.number, cause=cause, pod=life.pod, node=life.node)
-                log = PodLog(self._client, self.lives, life.id, CONTAINER, self.log_path)
-                self._spawn(self._follow_log(log))
-            else:
-                self._spawn(self._tell_end(life, time.monotonic()))
-
-    async def _follow_log(self, log: PodLog) -> None:
-        await log.follow()
-        self._changed.set()
-
-    async def _tell_end(self, life: Life, at: float) -> None:
-        """Note the end of a container, once its last words are here."""
-        if not life.lost and life.id not in self._ended_by:
-            await interval(min(_LAST_WORDS_S, 1.0))
-        cause = self._ended_by.get(life.id) or (HARNESS if life.lost else self._probed(life) or SELF)
-        said = life.why if cause == HARNESS else ": ".join(part for part in (life.why, self.last_words()) if part)
-        self.note(event="exited", at=at, pid=life.number, code=life.code, cause=cause, detail=said)
-        self._told.add(life.id)
-        self._changed.set()
-
-    def _probed(self, life: Life) -> str:
-        return LIVENESS if life.id in self._unhealthy else ""
-
-    async def _watch_probes(self) -> None:
-        """Follow the kubelet's events: that it ends a container over its liveness probe stands nowhere else."""
-        why: dict[str, str] = {}
-        while True:
-            try:
-                body = await self._client.get(f"{_CORE}/events", params={"limit": "1"})
-                version = str(body["metadata"]["resourceVersion"])
-                async for event in self._client.watch(f"{_CORE}/events", resource_version=version, idle_s=_IDLE_S):
-                    self._hear(event.object, why)
-            except ClusterError:
-                await interval(_RETRY_S)
-
-    def _hear(self, event: Mapping[str, Any], why: dict[str, str]) -> None:
-        pod, message = str(event.get("involvedObject", {}).get("name", "")), str(event.get("message", ""))
-        life = self.lives.current
-        if event.get("reason") == "Unhealthy" and "iveness" in message:
-            why[pod] = message.partition(": ")[2].strip() or message
-        elif event.get("reason") == "Killing" and "liveness" in message and life is not None and life.pod == pod:
-            self._unhealthy[life.id] = why.get(pod, message)
-            self.note(event="terminating", pid=life.number, cause=LIVENESS, detail=self._unhealthy[life.id])
+        self._watch.changed.set()

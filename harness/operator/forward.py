@@ -17,14 +17,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.errors import ApiError, ApiUnavailableError, ClusterError, PlatformError
+from harness.wait import interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
-    from harness.cluster.client import Tunnel
+    from harness.cluster.client import KubeClient, Tunnel
 
 LOOPBACK = "127.0.0.1"
+_SIGN_S = 2.0
+"""How long the API server may take to show that it lives before the way through it counts as shut."""
+
 _BLOCK = 2**16
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with no time: closing sends a reset, which nobody takes for the end of an answer."""
@@ -59,6 +63,20 @@ class Sight:
     def blind(self, t0: float) -> bool:
         """Whether something asked at `t0` (monotonic seconds), and answered by now, may have met a shut way."""
         return self.since is not None or t0 <= self.last_end
+
+
+async def follow(client: KubeClient, sight: Sight) -> None:
+    """Ask the API server for a sign of life, for ever: one that hangs refuses nothing."""
+    while True:
+        try:
+            await client.get("/livez", timeout_s=_SIGN_S)
+        except ApiUnavailableError as exc:
+            sight.lost(exc.what)
+        except ApiError:
+            sight.back()
+        else:
+            sight.back()
+        await interval(_SIGN_S / 2)
 
 
 @dataclass(slots=True)

@@ -72,8 +72,8 @@ class Lives:
         changes: list[Change] = []
         for held, running in ((status.get("lastState", {}), False), (status.get("state", {}), True)):
             ended = held.get("terminated")
-            started = held.get("running") if running else None
-            identity = str((ended or {}).get("containerID") or (status.get("containerID", "") if started else ""))
+            runs = running and held.get("running") is not None
+            identity = str((ended or {}).get("containerID") or (status.get("containerID", "") if runs else ""))
             if not identity:
                 continue
             if identity not in self.seen:

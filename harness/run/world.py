@@ -125,10 +125,10 @@ class RunControl:
             child.send(number)
 
     def state(self) -> str:
-        """The kernel's word for its process, or gone; of a pod, whose process is elsewhere, whether it runs."""
+        """The kernel's word for its process, or gone; of a pod it is only known whether it runs."""
         if not isinstance(self.process, OperatorProcess):
             return "running" if self.process.running else "gone"
-        child = self._own.child
+        child = self.process.child
         return child.state() if child is not None else "gone"
 
     async def start(self) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from harness.errors import UsageError
 from harness.operator.base import OperatorConfig, environment, parse
+from harness.run.choose import NO_TOOLCHAIN
+from harness.run.preflight import preflight
 
 
 def test_the_reference_operator_is_ours() -> None:
@@ -60,10 +62,42 @@ def test_a_path_without_a_file_is_refused(text: str) -> None:
     assert "'reference'" in caught.value.hint
 
 
-def test_an_image_needs_another_backend() -> None:
-    """The error says what is missing."""
-    with pytest.raises(UsageError, match=r"--operator image:x/y:1: images need a backend"):
-        parse("image:x/y:1")
+@pytest.mark.parametrize("name", ["x/y:1", "host.example:5000/team/op:v1.2", "op@sha256:0123"])
+def test_an_image_is_named(name: str) -> None:
+    """It has no command here: it is called in a pod."""
+    spec = parse(f"image:{name}")
+
+    assert (spec.image, spec.command, spec.sha256) == (name, (), "")
+    assert spec.describe() == {"name": name, "image": name}
+
+
+def test_an_archive_is_known_by_its_content(tmp_path: Path) -> None:
+    """What is in it is looked at later, once."""
+    path = tmp_path / "image.tar"
+    path.write_bytes(b"image")
+
+    spec = parse(f"image:{path}")
+
+    assert (spec.name, spec.image) == ("image.tar", str(path))
+    assert spec.sha256 == hashlib.sha256(b"image").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("image:/nowhere/image.tar", "there is no such file"), ("image:", "no image's name"), ("image:A b", "no image's")],
+)
+def test_what_is_no_image_is_refused(text: str, said: str) -> None:
+    """The error shows what was given."""
+    with pytest.raises(UsageError, match=f"--operator {text}: .*{said}"):
+        parse(text)
+
+
+def test_an_image_is_for_a_pod() -> None:
+    """On a backend whose operators are processes it is refused before anything is started."""
+    with pytest.raises(UsageError, match="on embedded the operator is a process") as caught:
+        preflight(parse("image:x/y:1"), NO_TOOLCHAIN)
+
+    assert "--backend kind" in caught.value.hint
 
 
 def test_a_defect_is_for_the_reference_operator_only() -> None:
