@@ -126,10 +126,14 @@ class K3sBoxes:
         self._client = self.reached.client()
         await self._client.__aenter__()
         await answers(self._client, self._require_running, READY_DEADLINE_S)
-        await all_of(*(self._create(self.order(name)) for name in (*others, *self.agents)))
-        await joined(
-            self._client, (*self.servers, *self.agents), self._require_running, READY_DEADLINE_S, ready=self.cni is None
-        )  # fmt: skip
+        for name in others:  # one after another: etcd takes no new member while another one joins
+            await self._create(self.order(name))
+            await self._joined(name)
+        await all_of(*(self._create(self.order(name)) for name in self.agents))
+        await self._joined(*self.servers, *self.agents)
+
+    async def _joined(self, *names: str) -> None:
+        await joined(self.client, names, self._require_running, READY_DEADLINE_S, ready=self.cni is None)
 
     async def _create(self, order: Order) -> None:
         box = self._boxes[order.name] = self.makers.box(order)
