@@ -90,6 +90,10 @@ class FileBox(Box, Protocol):
         """The content of a file in it; None when there is none."""
         ...
 
+    def run(self, *command: str) -> str:
+        """What a command in it prints; raises ClusterError with its words when it fails."""
+        ...
+
 
 @dataclass(slots=True)
 class DockerBox:
@@ -153,6 +157,16 @@ class DockerBox:
             with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
                 file = archive.extractfile(archive.next() or "")
                 return None if file is None else file.read()
+
+    def run(self, *command: str) -> str:
+        """A command by the engine's exec."""
+        with mapped(f"run {command[0]} in {self.order.what}"):
+            made = self._api.exec_create(self.order.name, list(command))["Id"]
+            said = self._api.exec_start(made).decode(errors="replace").strip()
+            code = self._api.exec_inspect(made)["ExitCode"]
+        if code != 0:
+            raise ClusterError(f"`{' '.join(command)}` in {self.order.what} ended with {code}: {said[-400:]}")
+        return str(said)
 
     def remove(self) -> None:
         """Remove it with its volumes."""

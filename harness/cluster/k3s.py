@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 THERE = frozenset({
     capability.DATASTORES, capability.RIGHTS, capability.POLICIES, capability.NAMESPACES, capability.CLUSTER_OBJECTS,
     capability.OPERATOR, capability.NODE_MARKING, capability.NODE_DRAIN, capability.KUBELET, capability.REGISTRY,
-    capability.OPERATOR_PROCESS, capability.CONFIG_FILE,
+    capability.OPERATOR_PROCESS, capability.OPERATOR_POD, capability.CONFIG_FILE,
 })  # fmt: skip
 """What it has either way. A server's node is not deleted: K3s then takes its etcd member away, and ends for good
 (k3s-io/k3s#13498)."""
@@ -82,7 +82,7 @@ class K3sBackend:
             if self.image:
                 boxes = await K3sBoxes.start(
                     self.image, shape.datastore.kind, servers=shape.servers, agents=max(1, shape.machines),
-                    grace_s=grace(shape), cni=self.cni, parent=parent,
+                    grace_s=shape.grace_s, cni=self.cni, parent=parent,
                 )  # fmt: skip
                 undo.push_async_callback(boxes.stop)
                 cluster = await _of_boxes(boxes)
@@ -90,7 +90,7 @@ class K3sBackend:
                 require_one(shape)
                 program = k3sprogram.choose(self.program, toolchain)
                 server = await K3sServer.start(
-                    program, shape.datastore, grace_s=grace(shape), cni=self.cni, parent=parent
+                    program, shape.datastore, grace_s=shape.grace_s, cni=self.cni, parent=parent
                 )
                 undo.push_async_callback(server.stop)
                 cluster = await _of_server(server)
@@ -115,13 +115,6 @@ def backend(spec: BackendSpec) -> K3sBackend:
     return K3sBackend(program, k3sboxes.IMAGE if image == k3sboxes.PINNED else image, manifest)
 
 
-def grace(shape: Shape) -> int:
-    """The node monitor's grace period, long enough for the kubelets' leases; raises ClusterError when it is not."""
-    if shape.grace_s < k3sflags.LEASE_S // 2:
-        raise ClusterError(f"a grace period of {shape.grace_s} s is shorter than kubelets of K3s take to renew a lease")
-    return shape.grace_s
-
-
 def require_one(shape: Shape) -> None:
     """Raise ClusterError for what a process of K3s cannot be."""
     if shape.servers > 1 or shape.machines > 1:
@@ -138,7 +131,8 @@ async def _of_server(server: K3sServer) -> RemoteCluster:
     ground = await _ground(server.client, (server.node,))
     return RemoteCluster(
         K3S, server.client, server.reached, server.run_dir, server.ports, ground, datastore_source=server.source,
-        more_versions={"k3s": f"{server.program.version} ({server.program.source})"}, _children={"k3s": server.child},
+        more_versions={"k3s": f"{server.program.version} ({server.program.source})"}, load=server.load,
+        _children={"k3s": server.child},
     )  # fmt: skip
 
 
@@ -148,7 +142,8 @@ async def _of_boxes(boxes: K3sBoxes) -> RemoteCluster:
     ground = await _ground(boxes.client, boxes.agents)
     return RemoteCluster(
         K3S, boxes.client, boxes.reached, boxes.run_dir, boxes.ports, ground, datastore_source=boxes.source,
-        registry_address=boxes.gateway, more_versions={"k3s-image": boxes.image},
+        registry_address=boxes.gateway, more_versions={"k3s-image": boxes.image}, export=boxes.export,
+        load=boxes.load,
     )  # fmt: skip
 
 

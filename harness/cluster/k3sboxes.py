@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
@@ -42,6 +43,9 @@ READY_DEADLINE_S = 300.0
 """After the image is there: images of CoreDNS and others are pulled before nodes are Ready, on each of them."""
 
 DATA = "/var/lib/rancher/k3s"
+IMAGES = "/inventory-harness"
+"""Where archives of images are in a node's container."""
+
 KUBECONFIG = "/etc/rancher/k3s/k3s.yaml"
 IN_MEMORY = ("/run", "/var/run")
 _LAST_LINES, _ALL_LINES = 12, 100_000
@@ -116,6 +120,7 @@ class K3sBoxes:
 
     async def _launch(self) -> None:
         (self.directory / "log").mkdir(mode=0o700)
+        (self.directory / "images").mkdir(mode=0o700)
         (self.directory / "kubelet.conf").write_text(k3sflags.kubelet(), encoding="utf-8")
         self.port = self.ports.take()
         self._network = self.makers.network(f"inv-{self.run_dir.mark}", self.run_dir.mark, self.directory)
@@ -147,7 +152,10 @@ class K3sBoxes:
             datastore=self.datastore, flannel=self.cni is None,
         )  # fmt: skip
         words = k3sflags.server(asked) if node in self.servers else k3sflags.agent(asked)
-        files = {str(self.directory / "kubelet.conf"): f"{DATA}/{k3sflags.DROP_IN}"}
+        files = {
+            str(self.directory / "kubelet.conf"): f"{DATA}/{k3sflags.DROP_IN}",
+            str(self.directory / "images"): IMAGES,
+        }
         if first and self.cni is not None:
             files[str(self.cni)] = f"{DATA}/{k3sflags.MANIFEST}"
         return Order(
@@ -197,6 +205,16 @@ class K3sBoxes:
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig, readable for us alone."""
         return self.directory / "admin.kubeconfig"
+
+    async def load(self, archive: Path) -> None:
+        """Put the images of an archive (of `docker save`) into every node; raises ClusterError."""
+        copy = self.directory / "images" / archive.name
+        await asyncio.to_thread(shutil.copyfile, archive, copy)
+        words = k3sflags.imports("ctr", f"{IMAGES}/{archive.name}")
+        try:
+            await all_of(*(asyncio.to_thread(box.run, *words) for box in self._boxes.values()))
+        finally:
+            await asyncio.to_thread(copy.unlink)
 
     async def export(self, into: Path) -> None:
         """What every node has written, as files; raises ClusterError."""

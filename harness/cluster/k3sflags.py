@@ -26,6 +26,9 @@ PAUSE_IMAGE = "rancher/mirrored-pause:3.6"
 """What holds a pod's namespaces: on every node that has a pod. K3s's own, named so that it is known."""
 
 CLUSTER_CIDR = "10.42.0.0/16"
+USUAL_DATA = "/var/lib/rancher/k3s"
+"""K3s unpacks itself here even with another data directory, where it has done so before."""
+
 FLANNEL, NO_FLANNEL = "host-gw", "none"
 API_PORT = 6443
 LEASE_S = 8
@@ -46,6 +49,14 @@ FIXED_PORTS: Mapping[int, str] = {
 
 ETCD_PORTS: Mapping[int, str] = {2379: "etcd's clients", 2380: "etcd's peers", 2381: "etcd's metrics"}
 """The same for embedded etcd (k3s-io/k3s#11203: "not configurable")."""
+
+
+SOCKET = "/run/k3s/containerd/containerd.sock"
+
+
+def imports(ctr: str, archive: str) -> list[str]:
+    """The command that puts the images of an archive (of `docker save`) into a node's container runtime."""
+    return [ctr, f"--address={SOCKET}", "--namespace=k8s.io", "images", "import", archive]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ so there can be one K3s at a time, and none beside another kubelet.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -25,6 +26,9 @@ PLACES = (
     "/run/k3s", "/run/flannel", "/run/netns", "/var/lib/cni", "/etc/rancher", "/var/log/pods", "/var/log/containers",
 )  # fmt: skip
 """Where K3s and its kubelet write whatever they are told (as its k3s-killall.sh and k3s-uninstall.sh know)."""
+
+LOCK = "k3s"
+"""In `ports.LOCK_DIR`: held by the harness whose K3s runs on this machine, and by a sweep of what one has left."""
 
 REGISTRIES = Path("/etc/rancher/k3s/registries.yaml")
 """How a user's K3s reaches registries; it is in one of `PLACES`, so a copy is named to ours."""
@@ -79,6 +83,24 @@ def make_places(places: Iterable[str] = PLACES) -> tuple[str, ...]:
     return tuple(made)
 
 
+def take() -> int | None:
+    """The lock by which this machine is ours for K3s: a descriptor to close; None while another harness has it.
+
+    The kernel takes it back when we die. Raises PlatformError.
+    """
+    ports.make_lock_dir()
+    try:
+        fd = os.open(ports.LOCK_DIR / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as exc:
+        raise PlatformError(f"cannot make a lock in {ports.LOCK_DIR}: {exc.strerror}") from exc
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
+
+
 def obstacles() -> tuple[PlatformError, ...]:
     """What keeps K3s from being run as a process here, whatever the cluster is like."""
     found = []
@@ -89,7 +111,7 @@ def obstacles() -> tuple[PlatformError, ...]:
                 hint="sudo, or containers: --k3s-image",
             )
         )
-    missing = [name for name in ("unshare", "mount") if shutil.which(name) is None]
+    missing = [name for name in ("unshare", "nsenter", "mount") if shutil.which(name) is None]
     if missing:
         found.append(
             PlatformError(f"no {' and no '.join(missing)} on PATH", hint="install util-linux, or use --k3s-image")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shlex
 import shutil
 import signal
@@ -95,6 +96,21 @@ def remove(directory: Path) -> str:
             Path(place).rmdir()
     (directory / FILE).unlink()
     return f"of K3s: {', '.join(gone) or 'nothing but its mount points'}"
+
+
+def sweep(directory: Path) -> str:
+    """The same for a dead run, while no other harness has a K3s here; raises PlatformError when one has."""
+    if not (directory / FILE).exists():
+        return ""
+    lock = k3shost.take()
+    if lock is None:
+        raise PlatformError(
+            f"a K3s of {directory} has left things, and another harness's K3s runs now", hint="sweep when it has ended"
+        )
+    try:
+        return remove(directory)
+    finally:
+        os.close(lock)
 
 
 def processes(directory: Path) -> list[psutil.Process]:

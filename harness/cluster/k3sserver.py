@@ -13,6 +13,7 @@ import secrets
 import shutil
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from harness.cluster import k3sflags, k3shost, k3sleft, sqlserver
@@ -23,10 +24,9 @@ from harness.errors import ClusterError, PlatformError
 from harness.process import rundir
 from harness.process.child import Child, require_running, start
 from harness.process.ports import Ports, free
+from harness.wait import Progress, until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from harness.cluster.client import KubeClient
     from harness.cluster.datastore import DatastoreSpec
     from harness.cluster.k3sprogram import Program
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 READY_DEADLINE_S = 180.0
 """K3s unpacks 200 MB, and its node is Ready once the CNI is; a slow disk takes its time."""
+LOAD_DEADLINE_S = 300.0
+TURN_DEADLINE_S = 1800.0
+"""A scenario takes a minute or two, and several workers may wait."""
+
 _TRIES = 50
 _ENDPOINT = "K3S_DATASTORE_ENDPOINT"
 _PASSED = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "CONTAINERD_HTTP_PROXY", "CONTAINERD_HTTPS_PROXY",
@@ -44,7 +48,10 @@ _PASSED = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "CONTAINERD_HTTP_PROXY", "CO
 
 @dataclass(slots=True)
 class K3sServer:
-    """One running server; `stop` it. `client` has the rights of a cluster's administrator, and so has `kubeconfig`."""
+    """One running server; `stop` it. `client` has the rights of a cluster's administrator, and so has `kubeconfig`.
+
+    `lock`: that of this machine for K3s (`k3shost.take`), -1 when it was given back.
+    """
 
     program: Program
     store: DatastoreSpec
@@ -52,6 +59,7 @@ class K3sServer:
     run_dir: rundir.RunDir
     ports: Ports
     node: str
+    lock: int
     cni: Path | None = None
     reached: Access | None = None
     source: str = ""
@@ -77,17 +85,18 @@ class K3sServer:
         Leaves nothing behind when it fails: PlatformError (not root, another node, a port that is taken), ClusterError
         (K3s's last words), WaitTimeoutError.
         """
-        for obstacle in k3shost.obstacles():
-            raise obstacle
-        k3shost.require_free(k3sflags.ports_of(store.kind))
-        run_dir = rundir.make(parent)
         async with AsyncExitStack() as undo:
-            undo.callback(run_dir.remove)
-            ports = Ports()
-            undo.callback(ports.release)
-            (node,), _ = k3sflags.node_names(run_dir.mark, 1, 0)
-            cluster = cls(program, store, grace_s, run_dir, ports, node, cni)
-            undo.push_async_callback(cluster._end)
+            lock = await _alone()
+            undo.callback(os.close, lock)
+            for obstacle in k3shost.obstacles():
+                raise obstacle
+            k3shost.require_free(k3sflags.ports_of(store.kind))
+            run_dir = rundir.make(parent)
+            undo.pop_all()
+        (node,), _ = k3sflags.node_names(run_dir.mark, 1, 0)
+        cluster = cls(program, store, grace_s, run_dir, Ports(), node, lock, cni)
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(cluster.stop)
             await cluster._launch()
             undo.pop_all()
         return cluster
@@ -192,14 +201,35 @@ class K3sServer:
     async def _require_running(self) -> None:
         require_running(self.child, "starting")
 
+    async def load(self, archive: Path) -> None:
+        """Put the images of an archive (of `docker save`) into the node's container runtime; raises ClusterError."""
+        places = [place / "data" / "current" / "bin" / "ctr" for place in (self.data, Path(k3sflags.USUAL_DATA))]
+        ctr = next((place for place in places if place.exists()), None)
+        if ctr is None:
+            raise ClusterError(f"K3s has no ctr in {places[0].parent}", hint="see k3s.stderr.log of the run")
+        inside = ["nsenter", f"--target={self.child.pid}", "--mount", f"--wd={self.directory}", "--"]
+        words = [*inside, *k3sflags.imports(str(ctr), str(archive))]
+        child = start("ctr", words, log_dir=self.directory / "log", env=self._env, cwd=self.directory)
+        try:
+            code = await child.wait(LOAD_DEADLINE_S)
+        finally:
+            child.kill()
+        if code != 0:
+            raise ClusterError(f"K3s did not import {archive.name} (ctr ended with {code}): {child.tail()}")
+
     async def stop(self) -> None:
         """End K3s and its pods, and remove everything, the run directory too.
 
         Raises ClusterError when something cannot be removed; then the run directory stays, for a sweep.
         """
-        await self._end()
-        self.run_dir.remove()
-        self.ports.release()
+        try:
+            await self._end()
+            self.run_dir.remove()
+        finally:
+            self.ports.release()
+            if self.lock >= 0:
+                os.close(self.lock)
+                self.lock = -1
 
     async def _end(self) -> None:
         if self._client is not None:
@@ -213,6 +243,16 @@ class K3sServer:
         if self._sql is not None:
             await self._sql.dispose()
             self._sql = None
+
+
+async def _alone() -> int:
+    """The lock of this machine for K3s: workers of one campaign, and whole harnesses, take turns."""
+
+    async def ours(progress: Progress) -> int | None:
+        progress.last = "it runs"
+        return k3shost.take()
+
+    return await until("the K3s of another harness to end", ours, deadline_s=TURN_DEADLINE_S, interval_s=0.2)
 
 
 def _api_port(ports: Ports) -> int:

@@ -47,7 +47,7 @@ class _Outside:
             group = cell.remove_left(directory)
             self.groups += [group] if group else []
             cluster = kindmade.remove_left(directory)
-            node = k3sleft.remove(directory)
+            node = k3sleft.sweep(directory)
             self.clusters += [made for made in (cluster, node) if made]
             made = asyncio.run(sqlmade.remove(directory))
         except HarnessError as exc:

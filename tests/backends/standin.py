@@ -30,12 +30,12 @@ from harness.process.ports import Ports
 from harness.process.shim import command
 from tests.backends import standinflags
 from tests.backends.standinapi import Api, heartbeat
-from tests.backends.standinflags import refuse
+from tests.backends.standinflags import refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SECRET = "/api/v1/namespaces/kube-system/secrets"  # noqa: S105 - a path
+SECRET = "/api/v1/namespaces/kube-system/secrets"
 HOSTS = ("127.0.0.1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "10.43.0.1")
 SHARED = ("ca.crt", "sa.pub", "sa.key", "admin.crt", "admin.key", "serving.crt", "serving.key")
 DEFAULT_DATA, DEFAULT_KUBECONFIG = "/var/lib/rancher/k3s", "/etc/rancher/k3s/k3s.yaml"
@@ -95,7 +95,7 @@ class StandIn:
             for name, child in self.children.items():
                 if child.poll() is not None:
                     said = (self.data / "log" / f"{name}.log").read_text(encoding="utf-8", errors="replace")
-                    refuse(f"{name} exited with {child.returncode}: {said[-600:]}")
+                    raise refused(f"{name} exited with {child.returncode}: {said[-600:]}")
             threading.Event().wait(0.1)
 
 
@@ -109,21 +109,21 @@ def main(about: Mapping[str, Any], words: list[str]) -> None:
         case ["agent", *rest]:
             agent(StandIn(about, standinflags.read(rest, standinflags.OF_AGENT)))
         case _:
-            refuse(f"No help topic for '{' '.join(words)}'")
+            raise refused(f"No help topic for '{' '.join(words)}'")
 
 
 def server(k3s: StandIn) -> None:
     """`k3s server`."""
     if os.geteuid() != 0:
-        refuse("server must run as root, or with --rootless and/or --disable-agent")
+        raise refused("server must run as root, or with --rootless and/or --disable-agent")
     if "STANDIN_ROOT" not in os.environ:
         _own_places(k3s)
     if k3s.fault == "dies-at-once":
-        refuse("starting kubernetes: preparing server: the stand-in was told to end here")
+        raise refused("starting kubernetes: preparing server: the stand-in was told to end here")
     token = k3s.token()
     joins = k3s.one("server")
     if joins and not token:
-        refuse("token is required to join a cluster")
+        raise refused("token is required to join a cluster")
     token = token or secrets.token_hex(16)
     shared = k3s.data / "server" / "tls"
     shared.mkdir(parents=True)
@@ -136,7 +136,7 @@ def server(k3s: StandIn) -> None:
     _kubeconfig(k3s, shared, port)
     store = _datastore(k3s, first)
     if k3s.fault == "dies-half-way":
-        refuse("starting kubernetes: the stand-in was told to end when the datastore was there")
+        raise refused("starting kubernetes: the stand-in was told to end when the datastore was there")
     _control_plane(k3s, shared, store, port, token)
     api = Api(f"https://127.0.0.1:{port}", cert=shared / "admin.crt", key=shared / "admin.key")
     if k3s.fault == "never-ready":
@@ -158,9 +158,9 @@ def server(k3s: StandIn) -> None:
 def agent(k3s: StandIn) -> None:
     """`k3s agent`."""
     if not k3s.token():
-        refuse("--token is required")
+        raise refused("--token is required")
     if not k3s.one("server"):
-        refuse("--server is required")
+        raise refused("--server is required")
     api = Api(k3s.place_of(k3s.one("server")), token=k3s.token())
     api.bootstrap(f"{SECRET}/standin", k3s.watch)
     heartbeat(api, k3s.one("node-name"), k3s.data, k3s.watch, ready=True)
@@ -174,6 +174,7 @@ def _own_places(k3s: StandIn) -> None:
     kubelet = Path(next(word for word in k3s.flags["kubelet-arg"] if word.startswith("root-dir=")).partition("=")[2])
     volume, root = kubelet / "pods" / "0" / "volumes", k3s.data / "agent" / "containerd" / "snapshots" / "1"
     sleep = k3s.data / "data" / "current" / "bin" / "containerd-shim-runc-v2"
+    ctr = sleep.with_name("ctr")
     for path in (volume, root, sleep.parent):
         path.mkdir(parents=True)
     subprocess.run(["mount", "-t", "tmpfs", "standin-volume", str(volume)], check=True)
@@ -183,7 +184,11 @@ def _own_places(k3s: StandIn) -> None:
     for library in re.findall(r"(/\S+\.so\S*)", linked):
         (root / library.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(library, root / library.lstrip("/"))
-    pod = f"mount --bind {root} {root} && exec env -i chroot {root} /sleep 3600"
+    # It works only where containerd's socket would be: in the mount namespace.
+    said = f'#!/bin/sh\nset -e\nread name < /run/k3s/containerd/standin\necho "$name $*" >> {k3s.data}/imported\n'
+    ctr.write_text(said, encoding="utf-8")
+    ctr.chmod(0o755)
+    pod = f"mount --bind {root} {root} && exec env -i {shutil.which('chroot')} {root} /sleep 3600"
     clean = {name: value for name, value in os.environ.items() if name != "INVENTORY_HARNESS_RUN"}
     quiet: dict[str, Any] = {"start_new_session": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     subprocess.Popen([str(sleep), "3600"], env=clean, **quiet)
@@ -263,7 +268,7 @@ def _member_added(k3s: StandIn, ask: str, name: str, peer: str) -> str:
         if found:
             return found[1]
         k3s.watch(time.monotonic() + 0.2)
-    refuse(f"etcd takes no further member: {done.stderr[-300:]}")
+    raise refused(f"etcd takes no further member: {done.stderr[-300:]}")
 
 
 def _control_plane(k3s: StandIn, shared: Path, store: Mapping[str, Any], port: int, token: str) -> None:
@@ -285,7 +290,8 @@ def _control_plane(k3s: StandIn, shared: Path, store: Mapping[str, Any], port: i
     k3s.start(
         "kube-controller-manager", f"--kubeconfig={config}", "--bind-address=127.0.0.1",
         f"--secure-port={k3s.ports.take()}", f"--cert-dir={shared / 'manager'}", f"--root-ca-file={shared / 'ca.crt'}",
-        f"--service-account-private-key-file={shared / 'sa.key'}", "--leader-elect=true",
+        f"--service-account-private-key-file={shared / 'sa.key'}",
+        "--leader-elect-lease-duration=120s", "--leader-elect-renew-deadline=100s",
         *(f"--{word}" for word in k3s.flags.get("kube-controller-manager-arg", ())),
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tests.backends.standinflags import refuse
+from tests.backends.standinflags import refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,7 +34,9 @@ class Api:
     cert: Path | None = None
     key: Path | None = None
 
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, kind: str = "application/json") -> Any:
+    def call(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, kind: str = "application/json"
+    ) -> Any:
         """One request. Raises urllib's errors."""
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -57,7 +59,7 @@ class Api:
                 watch(time.monotonic() + 0.1)
             else:
                 return
-        refuse("the API server did not become ready")
+        raise refused("the API server did not become ready")
 
     def ensure(self, path: str, body: Mapping[str, Any]) -> None:
         """Create an object; one that is there is left as it is."""
@@ -65,7 +67,7 @@ class Api:
             self.call("POST", path, body)
         except urllib.error.HTTPError as exc:
             if exc.code != _CONFLICT:
-                refuse(f"{path}: {exc.read().decode(errors='replace')}")
+                raise refused(f"{path}: {exc.read().decode(errors='replace')}") from exc
 
     def bootstrap(self, path: str, watch: Callable[[float], None]) -> dict[str, bytes]:
         """What a server has for those who join it; ends the process when it does not know the token."""
@@ -76,14 +78,14 @@ class Api:
                 found = self.call("GET", path)["data"]
             except urllib.error.HTTPError as exc:
                 if exc.code == _UNAUTHORIZED:
-                    refuse("failed to validate token: token CA hash does not match, or the token is not valid (401)")
+                    raise refused("failed to validate token: the server does not know it (401)") from exc
                 why = str(exc)
             except (OSError, urllib.error.URLError) as exc:
                 why = str(exc)
             else:
                 return {name: base64.b64decode(text) for name, text in found.items()}
             watch(time.monotonic() + 0.1)
-        refuse(f"the server does not answer: {why}")
+        raise refused(f"the server does not answer: {why}")
 
 
 def heartbeat(api: Api, node: str, data: Path, watch: Callable[[float], None], *, ready: bool) -> None:
@@ -123,6 +125,6 @@ def _settings(data: Path) -> dict[str, Any]:
     for file in sorted((data / "agent" / "etc" / "kubelet.conf.d").glob("*.conf")):
         body = yaml.safe_load(file.read_text(encoding="utf-8"))
         if body.get("kind") != "KubeletConfiguration" or body.get("apiVersion") != "kubelet.config.k8s.io/v1beta1":
-            refuse(f"{file} is no configuration of a kubelet")
+            raise refused(f"{file} is no configuration of a kubelet")
         merged |= body
     return merged

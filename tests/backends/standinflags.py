@@ -6,7 +6,6 @@ The names are those of docs.k3s.io/cli/server and docs.k3s.io/cli/agent for v1.3
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
 
 OF_AGENT = (
     "token", "token-file", "server", "data-dir", "node-name", "with-node-id", "node-label", "node-taint", "docker",
@@ -36,18 +35,18 @@ def read(words: list[str], known: tuple[str, ...]) -> dict[str, list[str]]:
     for word in words:
         name, has_value, value = word.removeprefix("--").partition("=")
         if not word.startswith("--") or name not in known or bool(has_value) == (name in SWITCHES):
-            refuse(f"Incorrect Usage: flag provided but not defined: -{name}")
+            raise refused(f"Incorrect Usage: flag provided but not defined: -{name}")
         found.setdefault(name, []).append(value)
     for item in found.get("disable", ()):
         if item not in PACKAGED:
-            refuse(f"invalid component to disable: {item}")
+            raise refused(f"invalid component to disable: {item}")
     for backend in found.get("flannel-backend", ()):
         if backend not in BACKENDS:
-            refuse(f"unknown flannel-backend {backend}")
+            raise refused(f"unknown flannel-backend {backend}")
     return found
 
 
-def refuse(why: str) -> NoReturn:
-    """End as K3s ends."""
+def refused(why: str) -> SystemExit:
+    """The end of the process as K3s ends: with one line that says why."""
     sys.stderr.write(f'level=fatal msg="{why}"\n')
-    raise SystemExit(1)
+    return SystemExit(1)
