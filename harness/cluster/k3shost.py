@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,10 +112,12 @@ def obstacles() -> tuple[PlatformError, ...]:
                 hint="sudo, or containers: --k3s-image",
             )
         )
-    missing = [name for name in ("unshare", "nsenter", "mount") if shutil.which(name) is None]
+    missing = [name for name in ("unshare", "nsenter", "mount", "ip") if shutil.which(name) is None]
     if missing:
         found.append(
-            PlatformError(f"no {' and no '.join(missing)} on PATH", hint="install util-linux, or use --k3s-image")
+            PlatformError(
+                f"no {' and no '.join(missing)} on PATH", hint="install util-linux and iproute2, or use --k3s-image"
+            )
         )
     if not _memory_controller():
         found.append(
@@ -155,7 +158,7 @@ def require_free(wanted: Mapping[int, str]) -> None:
 
 def interface(name: str) -> bool:
     """Whether this machine's network has an interface of that name."""
-    return Path("/sys/class/net", name).exists()
+    return any(name == there for _index, there in socket.if_nameindex())
 
 
 def pod_groups(root: Path = GROUPS) -> tuple[Path, ...]:

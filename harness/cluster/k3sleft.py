@@ -60,7 +60,7 @@ def record(directory: Path) -> Absent:
         tuple(place for place in k3shost.PLACES if not Path(place).exists()),
     )
     _write(directory, absent)
-    made = k3shost.make_places()
+    made = k3shost.make_places(k3shost.PLACES)
     absent = Absent(absent.interfaces, absent.filters, absent.groups, made)
     _write(directory, absent)
     return absent
