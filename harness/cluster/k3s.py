@@ -81,7 +81,7 @@ class K3sBackend:
         async with AsyncExitStack() as undo:
             if self.image:
                 boxes = await K3sBoxes.start(
-                    self.image, shape.datastore.kind, servers=shape.servers, agents=max(1, shape.machines),
+                    self.image, shape.datastore.kind, servers=servers(shape), agents=max(1, shape.machines),
                     grace_s=shape.grace_s, cni=self.cni, parent=parent,
                 )  # fmt: skip
                 undo.push_async_callback(boxes.stop)
@@ -113,6 +113,11 @@ def backend(spec: BackendSpec) -> K3sBackend:
     if manifest is not None and not manifest.is_file():
         raise UsageError(f"--k3s-cni {cni}: there is no such file", hint="give the path of a manifest of a CNI")
     return K3sBackend(program, k3sboxes.IMAGE if image == k3sboxes.PINNED else image, manifest)
+
+
+def servers(shape: Shape) -> int:
+    """How many servers a cluster needs: each has one member of etcd, so that three members are three servers."""
+    return 3 if shape.datastore.kind == ETCD3 else shape.servers
 
 
 def require_one(shape: Shape) -> None:

@@ -78,6 +78,8 @@ class ProcessBox:
     ports: dict[str, int]
     children: list[Child] = field(default_factory=list)
     refuses: str = ""
+    reaped: bool = False
+    commands: list[tuple[str, ...]] = field(default_factory=list)
 
     @property
     def root(self) -> Path:
@@ -91,7 +93,10 @@ class ProcessBox:
         for here, there in self.order.files.items():
             target = Path(f"{self.root}{there}")
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(here, target)
+            if Path(here).is_dir():
+                target.symlink_to(here)
+            else:
+                shutil.copyfile(here, target)
         self.again()
 
     def again(self) -> None:
@@ -121,6 +126,13 @@ class ProcessBox:
         """A file below its root."""
         file = Path(f"{self.root}{path}")
         return file.read_bytes() if file.exists() else None
+
+    def run(self, *command: str) -> str:
+        """Nothing is run; the command is noted, with the file that it names if that is there."""
+        self.commands.append(command)
+        if not Path(f"{self.root}{command[-1]}").exists():
+            raise ClusterError(f"there is no {command[-1]}")
+        return ""
 
     def remove(self) -> None:
         """Kill it; its files go with the run's directory."""

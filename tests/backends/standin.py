@@ -259,6 +259,7 @@ def _datastore(k3s: StandIn, first: Mapping[str, bytes]) -> dict[str, Any]:
 
 def _member_added(k3s: StandIn, ask: str, name: str, peer: str) -> str:
     """The members of etcd with a new one; while one joins, etcd takes no other."""
+    said = ""
     for _ in range(100):
         done = subprocess.run(
             [str(k3s.about["binaries"]["etcdctl"]), f"--endpoints={ask}", "member", "add", name, f"--peer-urls={peer}"],
@@ -267,8 +268,9 @@ def _member_added(k3s: StandIn, ask: str, name: str, peer: str) -> str:
         found = re.search(r'^ETCD_INITIAL_CLUSTER="(.*)"', done.stdout, re.MULTILINE)
         if found:
             return found[1]
+        said = done.stderr[-300:]
         k3s.watch(time.monotonic() + 0.2)
-    raise refused(f"etcd takes no further member: {done.stderr[-300:]}")
+    raise refused(f"etcd takes no further member: {said}")
 
 
 def _control_plane(k3s: StandIn, shared: Path, store: Mapping[str, Any], port: int, token: str) -> None:

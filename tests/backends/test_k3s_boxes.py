@@ -58,13 +58,19 @@ def test_three_servers_share_an_etcd_and_two_agents_join_them(k3s: Path, runs: P
     nothing_left(boxes, runs)
 
 
-def test_containers_are_as_k3s_needs_them_and_as_a_sweep_finds_them(k3s: Path, runs: Path) -> None:
-    """Privileged, on the run's own network, with the run's labels; the token is on no command line."""
+def test_containers_are_as_k3s_needs_them_and_as_a_sweep_finds_them(k3s: Path, runs: Path, tmp_path: Path) -> None:
+    """Privileged, on the run's own network, with its labels; no token on a command line; images go into every one."""
     boxes = Boxes(k3s)
+
+    archive = tmp_path / "images.tar"
+    archive.write_bytes(b"")
 
     async def story() -> None:
         cluster = await boxes.start(SQLITE)
-        await cluster.stop()
+        try:
+            await cluster.load(archive)
+        finally:
+            await cluster.stop()
 
     asyncio.run(story())
     server, agent = (box.order for box in boxes.made)
@@ -78,6 +84,7 @@ def test_containers_are_as_k3s_needs_them_and_as_a_sweep_finds_them(k3s: Path, r
         assert order.options["hostname"] == order.name
         assert order.in_memory == ("/run", "/var/run")
         assert order.labels["inventory-harness.run"] == boxes.networks[0].mark
+    assert [box.commands[0][-2:] for box in boxes.made] == [("import", "/inventory-harness/images.tar")] * 2
     nothing_left(boxes, runs)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from harness.cluster import capability, containers, k3s, k3sboxes, k3shost, k3sprogram
 from harness.cluster.backend import K3S, BackendSpec, make, parse_many
-from harness.cluster.datastore import ETCD3, POSTGRES, SQLITE
+from harness.cluster.datastore import ETCD3, POSTGRES, SQLITE, DatastoreSpec
 from harness.cluster.shape import Shape
 from harness.errors import ClusterError, PlatformError, UsageError
 from harness.toolchain import machine, reach
@@ -189,6 +189,14 @@ def test_more_than_one_node_is_no_process_of_k3s() -> None:
     with pytest.raises(ClusterError, match="one server and one node") as caught:
         k3s.require_one(Shape(machines=2))
     assert caught.value.hint == "--k3s-image pinned"
+
+
+@pytest.mark.parametrize(("shape", "count"), [
+    (Shape(), 1), (Shape(datastore=DatastoreSpec(ETCD3)), 3), (Shape(datastore=DatastoreSpec(ETCD3), servers=3), 3),
+])  # fmt: skip
+def test_three_members_of_etcd_are_three_servers(shape: Shape, count: int) -> None:
+    """A server of K3s has one; the embedded backend can have them without."""
+    assert k3s.servers(shape) == count
 
 
 def test_the_mount_namespace_is_made_before_k3s_is_started() -> None:
