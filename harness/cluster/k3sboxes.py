@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from harness.cluster import containers, k3sflags
+from harness.cluster import containers, k3sflags, kernel
 from harness.cluster.concurrent import all_of
 from harness.cluster.datastore import ETCD3, SQLITE
 from harness.cluster.dockerbox import DockerBox, FileBox, Order
@@ -83,6 +83,7 @@ class K3sBoxes:
     _boxes: dict[str, FileBox] = field(default_factory=dict)
     _token: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     _client: KubeClient | None = None
+    _kernel: kernel.Kept | None = None
 
     @classmethod
     async def start(
@@ -125,6 +126,7 @@ class K3sBoxes:
         self.port = self.ports.take()
         self._network = self.makers.network(f"inv-{self.run_dir.mark}", self.run_dir.mark, self.directory)
         self.gateway = await asyncio.to_thread(self._network.create)
+        self._kernel = kernel.keep()
         first, *others = self.servers
         await self._create(self.order(first))
         self.reached = await reached_by(self._kubeconfig, self._require_running, READY_DEADLINE_S)
@@ -243,3 +245,6 @@ class K3sBoxes:
         if self._network is not None:
             await asyncio.to_thread(self._network.remove)
             self._network = None
+        if self._kernel is not None:
+            self._kernel.release()  # a sweep tells of what only root can give back
+            self._kernel = None

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from harness.cluster import k3sflags, k3shost, k3sleft, sqlserver
+from harness.cluster import k3sflags, k3shost, k3sleft, kernel, sqlserver
 from harness.cluster.datastore import SERVED, SQLITE
 from harness.cluster.k3snodes import answers, joined, reached_by
 from harness.cluster.pki import write_private
@@ -69,6 +69,7 @@ class K3sServer:
     _sql: SqlServer | None = None
     _env: dict[str, str] = field(default_factory=dict)
     _recorded: bool = False
+    _kernel: kernel.Kept | None = None
 
     @classmethod
     async def start(
@@ -108,6 +109,7 @@ class K3sServer:
         await self._database()
         self._prepare()
         self.port = _api_port(self.ports)
+        self._kernel = kernel.keep()
         await asyncio.to_thread(k3sleft.record, self.directory)
         self._recorded = True
         words = k3shost.private([str(self.program.path), *k3sflags.server(self.asked())], self.run_dir.mark)
@@ -240,6 +242,9 @@ class K3sServer:
         if self._recorded:
             await asyncio.to_thread(k3sleft.remove, self.directory)
             self._recorded = False
+        if self._kernel is not None:
+            self._kernel.release()  # we are root: nothing is left of what the kubelet has set
+            self._kernel = None
         if self._sql is not None:
             await self._sql.dispose()
             self._sql = None
