@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.cluster import k3sleft
+from harness.cluster import k3shost, k3sleft
 from harness.errors import ClusterError, PlatformError
 from harness.process import ports
 from tests.backends.programs import ROOT
@@ -125,7 +125,7 @@ def test_a_sweep_waits_for_another_harness_that_has_a_k3s(tmp_path: Path, monkey
     """What is in the machine's network by now may be the other one's."""
     monkeypatch.setattr(ports, "LOCK_DIR", tmp_path / "locks")
     (tmp_path / k3sleft.FILE).write_text("{}", encoding="utf-8")
-    lock = k3sleft.k3shost.take()
+    lock = k3shost.take()
     assert lock is not None
 
     with pytest.raises(PlatformError, match="another harness's K3s runs now"):
