@@ -137,11 +137,12 @@ def server(k3s: StandIn) -> None:
     store = _datastore(k3s, first)
     if k3s.fault == "dies-half-way":
         raise refused("starting kubernetes: the stand-in was told to end when the datastore was there")
-    _control_plane(k3s, shared, store, port, token)
+    _api_server(k3s, shared, store, port, token)
     api = Api(f"https://127.0.0.1:{port}", cert=shared / "admin.crt", key=shared / "admin.key")
     if k3s.fault == "never-ready":
         k3s.watch()
     api.ready(k3s.watch)
+    _controllers(k3s, shared, port)
     if not joins:
         body = {name: base64.b64encode((shared / name).read_bytes()).decode() for name in SHARED}
         if "--etcd" in store:
@@ -273,7 +274,7 @@ def _member_added(k3s: StandIn, ask: str, name: str, peer: str) -> str:
     raise refused(f"etcd takes no further member: {said}")
 
 
-def _control_plane(k3s: StandIn, shared: Path, store: Mapping[str, Any], port: int, token: str) -> None:
+def _api_server(k3s: StandIn, shared: Path, store: Mapping[str, Any], port: int, token: str) -> None:
     tokens = write_private(shared / "tokens.csv", f'{token},k3s-join,k3s-join,"system:masters"\n'.encode())
     k3s.start(
         "kube-apiserver", "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", f"--secure-port={port}",
@@ -284,6 +285,10 @@ def _control_plane(k3s: StandIn, shared: Path, store: Mapping[str, Any], port: i
         f"--service-account-key-file={shared / 'sa.pub'}", f"--service-account-signing-key-file={shared / 'sa.key'}",
         "--authorization-mode=Node,RBAC", "--allow-privileged=true", "--endpoint-reconciler-type=none", GOGC="400",
     )  # fmt: skip
+
+
+def _controllers(k3s: StandIn, shared: Path, port: int) -> None:
+    """They give an API server ten seconds to be ready, and end themselves then: it has to be there before."""
     admin = KeyPair(shared / "admin.crt", shared / "admin.key")
     config = kubeconfig(
         shared / "controller.kubeconfig", server=f"https://127.0.0.1:{port}", ca=shared / "ca.crt", pair=admin,
