@@ -38,25 +38,32 @@ class Network(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DockerNetwork:
-    """A bridge of the local daemon. `mark` and `directory` are the run's."""
+    """A bridge of the local daemon. `mark` and `directory` are the run's.
+
+    It is named by its id once it is there: two networks may have one name.
+    """
 
     name: str
     mark: str
     directory: Path
+    _id: str = ""
 
     def create(self) -> str:
         """Make it."""
         labels = {NETWORK: self.mark, DIRECTORY: str(self.directory), PLACE: containers.place()}
         with mapped("make a network"), containers.daemon() as api:
-            api.create_network(self.name, driver="bridge", labels=labels)
-            return str(api.inspect_network(self.name)["IPAM"]["Config"][0]["Gateway"])
+            self._id = str(api.create_network(self.name, driver="bridge", labels=labels, check_duplicate=True)["Id"])
+            return str(api.inspect_network(self._id)["IPAM"]["Config"][0]["Gateway"])
 
     def remove(self) -> None:
         """Remove it."""
-        with mapped(f"remove the network {self.name}", f"docker network rm {self.name}"), containers.daemon() as api:
-            _remove(api, self.name)
+        if not self._id:
+            return
+        with mapped(f"remove the network {self.name}", f"docker network rm {self._id}"), containers.daemon() as api:
+            _remove(api, self._id)
+        self._id = ""
 
 
 def sweep_with(api: Any) -> containers.Swept:
@@ -69,7 +76,7 @@ def sweep_with(api: Any) -> containers.Swept:
             continue
         name = str(network["Name"])
         try:
-            if _remove(api, name):
+            if _remove(api, str(network["Id"])):
                 removed.append(name)
         except containers.foreign() as exc:
             kept.append((name, containers.words(exc)))
@@ -87,9 +94,9 @@ def sweep() -> containers.Swept:
         return containers.Swept()
 
 
-def _remove(api: Any, name: str) -> bool:
+def _remove(api: Any, identity: str) -> bool:
     try:
-        api.remove_network(name)
+        api.remove_network(identity)
     except importlib.import_module("docker.errors").APIError as exc:
         if exc.status_code != _GONE:
             raise

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cluster import capability, containers, guard, k3sboxes, k3sflags, k3shost, k3sprogram
+from harness.cluster import capability, containers, dockershim, guard, k3sboxes, k3sflags, k3shost, k3sprogram
 from harness.cluster.backend import K3S, BackendSpec
 from harness.cluster.base import Ground
 from harness.cluster.datastore import ETCD, ETCD3, MYSQL, POSTGRES, SQLITE
@@ -35,6 +35,12 @@ THERE = frozenset({
 
 IN_CONTAINERS = frozenset({capability.SERVERS, capability.NODE_REJOIN, capability.NODE_DELETE})
 """What it has beside that in containers, where agents are what may be harmed."""
+
+
+UNPRIVILEGED = PlatformError(
+    "K3s in containers: they have to be privileged, and this machine withholds CAP_SYS_RESOURCE",
+    hint="use --k3s, or a machine without such bounds",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +76,9 @@ class K3sBackend:
         """What keeps this way of running K3s from being gone here; no program and no Docker are among it."""
         if self.image:
             problem = containers.docker_problem()
-            return (
-                (PlatformError(f"K3s in containers: {problem}", hint="start Docker, or use --k3s"),) if problem else ()
-            )
+            if problem:
+                return (PlatformError(f"K3s in containers: {problem}", hint="start Docker, or use --k3s"),)
+            return (UNPRIVILEGED,) if dockershim.needed() else ()
         missing = k3sprogram.obstacle(self.program)
         return ((missing,) if missing is not None else ()) + k3shost.obstacles()
 

@@ -37,10 +37,11 @@ class Daemon:
     def networks(self, *, filters: Mapping[str, str]) -> list[dict[str, Any]]:
         """Those that have the label."""
         assert filters == {"label": NETWORK}
-        return [{"Name": name, "Labels": labels} for name, labels in self.found.items()]
+        return [{"Id": f"id-{name}", "Name": name, "Labels": labels} for name, labels in self.found.items()]
 
-    def remove_network(self, name: str) -> None:
-        """Remove one."""
+    def remove_network(self, identity: str) -> None:
+        """Remove one, by its id alone: two may have one name."""
+        name = identity.removeprefix("id-")
         if name in self.refused:
             raise self.refused[name]
         self.removed.append(name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.cluster import capability, containers, k3s, k3sboxes, k3shost, k3sprogram
+from harness.cluster import capability, containers, dockershim, k3s, k3sboxes, k3shost, k3sprogram
 from harness.cluster.backend import K3S, BackendSpec, make, parse_many
 from harness.cluster.datastore import ETCD3, POSTGRES, SQLITE, DatastoreSpec
 from harness.cluster.shape import Shape
@@ -162,6 +162,17 @@ def test_without_docker_containers_are_no_way(monkeypatch: pytest.MonkeyPatch) -
     (found,) = backend(k3s_image="pinned").obstacles()
 
     assert found.what == "K3s in containers: no Docker daemon answers (refused)"
+
+
+def test_where_no_container_can_be_privileged_there_is_no_k3s_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker would say so in words of its runtime, for the first container of every scenario."""
+    monkeypatch.setattr(containers, "docker_problem", lambda: "")
+    monkeypatch.setattr(dockershim, "needed", lambda: True)
+    (found,) = backend(k3s_image="pinned").obstacles()
+    assert "this machine withholds CAP_SYS_RESOURCE" in found.what
+
+    monkeypatch.setattr(dockershim, "needed", lambda: False)
+    assert backend(k3s_image="pinned").obstacles() == ()
 
 
 def test_another_node_on_the_machine_is_refused(tmp_path: Path) -> None:
