@@ -98,7 +98,7 @@ async def _registry(cluster: Cluster) -> int:
     """The status of the registry's answer, asked as an operator does."""
     import aiohttp  # noqa: PLC0415 - for this alone
 
-    async with aiohttp.ClientSession() as session, session.get(cluster.registry_url) as answer:
+    async with aiohttp.ClientSession() as session, session.get(f"{cluster.registry_url}/devices/gpus") as answer:
         return answer.status
 
 
