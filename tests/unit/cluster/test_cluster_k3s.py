@@ -95,7 +95,7 @@ def test_a_program_that_is_not_executable_is_refused(tmp_path: Path) -> None:
 
 
 def test_its_settings_go_with_no_other_backend() -> None:
-    """As everywhere."""
+    """What would be without effect is refused."""
     with pytest.raises(UsageError, match="--k3s-image goes with --backend k3s only"):
         parse_many("embedded", {"k3s-image": "pinned"})
 
