@@ -34,7 +34,7 @@ SETUP = "setup"
 NO_CLUSTER = frozenset({"lint", "types", "unit", "doctor", "toolchain", "node-image"})
 """Environments that start no control plane; before all others its binaries are brought, with progress of their own."""
 
-WITH_KINE = frozenset({"test", "saboteurs", "stores", "all-stores", "quick-datastores", "datastores"})
+WITH_KINE = frozenset({"test", "saboteurs", "stores", "all-stores", "quick-datastores", "datastores", "backends"})
 """Environments and labels that run on SQL datastores as well."""
 
 WITH_KUBECTL = frozenset({"describe"})

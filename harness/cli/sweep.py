@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 def sweep() -> None:
-    """Remove what dead runs left: processes, directories, control groups, databases, containers, clusters of kind.
+    """Remove what dead runs left: processes, directories, control groups, databases, containers, clusters, networks.
 
     Live runs are never touched.
     """
@@ -23,7 +23,7 @@ def sweep() -> None:
     for line in told(swept):
         click.echo(line)
     require_all(swept)
-    if not (swept.runs.directories or swept.boxes.removed or swept.clusters):
+    if not (swept.runs.directories or swept.boxes.removed or swept.clusters or swept.networks.removed):
         click.echo("nothing to sweep")
 
 
@@ -35,6 +35,7 @@ def told(swept: everything.Swept) -> Iterator[str]:
     yield from (f"removed {name}" for name in swept.clusters)
     yield from (f"removed {path}" for path in swept.runs.directories)
     yield from (f"removed container {name}" for name in swept.boxes.removed)
+    yield from (f"removed network {name}" for name in swept.networks.removed)
 
 
 def require_all(swept: everything.Swept) -> None:
@@ -45,13 +46,21 @@ def require_all(swept: everything.Swept) -> None:
             hint=f"sweep again when that is over (a server that does not answer); to give it up, remove {path}",
         )
     if swept.boxes.kept:
-        refused = "; ".join(f"{name}: {why}" for name, why in swept.boxes.kept)
-        names = " ".join(name for name, _why in swept.boxes.kept)
+        refused, names = _refused(swept.boxes.kept)
         raise PlatformError(
             f"Docker did not remove what a dead run left: {refused}", hint=f"docker rm --force --volumes {names}"
+        )
+    if swept.networks.kept:
+        refused, names = _refused(swept.networks.kept)
+        raise PlatformError(
+            f"Docker did not remove networks of dead runs: {refused}", hint=f"docker network rm {names}"
         )
     if swept.settings:
         raise PlatformError(
             f"real kubelets changed settings of the kernel, which only root can undo: {', '.join(swept.settings)}",
             hint="; ".join(f"sudo sysctl -w {setting.replace('/', '.')}" for setting in swept.settings),
         )
+
+
+def _refused(kept: tuple[tuple[str, str], ...]) -> tuple[str, str]:
+    return "; ".join(f"{name}: {why}" for name, why in kept), " ".join(name for name, _why in kept)

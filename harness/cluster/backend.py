@@ -56,6 +56,8 @@ class Setting:
 SETTINGS: tuple[Setting, ...] = (
     Setting("node-image", "IMAGE", (KIND,), "The image of its nodes [the one of the Kubernetes version]."),
     Setting("k3s", "PATH", (K3S,), "The K3s binary [from PATH, or downloaded]."),
+    Setting("k3s-image", "IMAGE", (K3S,), "Run it in containers of this image instead; `pinned`: of ours."),
+    Setting("k3s-cni", "FILE", (K3S,), "The manifest of a CNI that it has in the place of flannel."),
     Setting("kubeconfig", "FILE", (EXTERNAL,), "How the cluster is reached."),
     Setting("context", "NAME", (EXTERNAL,), "Which context of the kubeconfig is meant; there is no usual one."),
     Setting(

@@ -86,14 +86,14 @@ def docker_problem() -> str:
     if not installed():
         return "the Python package testcontainers is not installed (pip install 'inventory-harness[containers]')"
     try:
-        with _daemon():
+        with daemon():
             return ""
     except foreign() as exc:
         return f"no Docker daemon answers ({words(exc)})"
 
 
 @contextlib.contextmanager
-def _daemon() -> Iterator[Any]:
+def daemon() -> Iterator[Any]:
     """The daemon's API; it answers. testcontainers' own client finds it as the containers' does, by context too."""
     make = importlib.import_module("testcontainers.core.docker_client").DockerClient
     client = make(timeout=_PING_S).client
@@ -136,7 +136,7 @@ def sweep() -> Swept:
     if not installed():
         return Swept()
     try:
-        with _daemon() as api:
+        with daemon() as api:
             return sweep_with(api)
     except foreign():
         return Swept()

@@ -7,6 +7,8 @@ returns nothing, and its container is there.
 from __future__ import annotations
 
 import importlib
+import io
+import tarfile
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,16 +26,25 @@ _REAPER = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One container as it shall be: `port` on 127.0.0.1 leads to `inner_port`. `variable`: what names another image."""
+    """One container as it shall be: `port` on 127.0.0.1 leads to `inner_port`, unless it is 0.
+
+    `way_out`: how another image is named; `what`: what the container is, for errors; `files`: path on this machine ->
+    where it is in the container, to be read; `in_memory`: places in it that are in memory; `options`: further words of
+    the engine's API (privileged, network, …).
+    """
 
     reference: str
-    variable: str
+    way_out: str
     name: str
     port: int
     inner_port: int
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
     labels: Mapping[str, str]
+    what: str = "the datastore's container"
+    files: Mapping[str, str] = field(default_factory=dict)
+    in_memory: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Box(Protocol):
@@ -72,6 +83,18 @@ class Box(Protocol):
         ...
 
 
+class FileBox(Box, Protocol):
+    """A container in which one can look."""
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file in it; None when there is none."""
+        ...
+
+    def run(self, *command: str) -> str:
+        """What a command in it prints; raises ClusterError with its words when it fails."""
+        ...
+
+
 @dataclass(slots=True)
 class DockerBox:
     """A container of the local Docker daemon."""
@@ -90,9 +113,12 @@ class DockerBox:
             self._container = container = make(order.reference).with_name(order.name)
             container.env.update(order.environment)
             # On loopback alone: `with_bind_ports` would publish the port on every address of the machine.
-            container.ports[f"{order.inner_port}/tcp"] = ("127.0.0.1", order.port)
+            if order.port:
+                container.ports[f"{order.inner_port}/tcp"] = ("127.0.0.1", order.port)
+            for here, there in order.files.items():
+                container.volumes[here] = {"bind": there, "mode": "ro"}
             container.with_command(list(order.command))
-            container.with_kwargs(labels=dict(order.labels))
+            container.with_kwargs(labels=dict(order.labels), mounts=_in_memory(order), **order.options)
             self._pull(container.image)
             self.reaped = start_reaper(self._api)
             self._require_wanted()
@@ -100,32 +126,54 @@ class DockerBox:
 
     def kill(self) -> None:
         """SIGKILL."""
-        with mapped("kill the datastore's container"):
+        with mapped(f"kill {self.order.what}"):
             containers.kill(self._api, self.order.name)
 
     def again(self) -> None:
         """Start it again."""
-        with mapped("start the datastore's container again"):
+        with mapped(f"start {self.order.what} again"):
             self._api.start(self.order.name)
 
     def ended(self) -> int | None:
         """Its exit code, or None."""
-        with mapped("tell of the datastore's container"):
+        with mapped(f"tell of {self.order.what}"):
             state = self._api.inspect_container(self.order.name)["State"]
         return int(state["ExitCode"]) if state["Status"] in _ENDED else None
 
     def tail(self, lines: int) -> str:
         """The last lines of its output."""
-        with mapped("show the log of the datastore's container"):
+        with mapped(f"show the log of {self.order.what}"):
             log: bytes = self._api.logs(self.order.name, tail=lines)
         return log.decode(errors="replace").strip()
+
+    def read(self, path: str) -> bytes | None:
+        """A file's content, by the archive that the engine makes of it."""
+        errors = importlib.import_module("docker.errors")
+        with mapped(f"read {path} in {self.order.what}"):
+            try:
+                chunks, _about = self._api.get_archive(self.order.name, path)
+            except errors.NotFound:
+                return None
+            with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+                file = archive.extractfile(archive.next() or "")
+                return None if file is None else file.read()
+
+    def run(self, *command: str) -> str:
+        """A command by the engine's exec."""
+        with mapped(f"run {command[0]} in {self.order.what}"):
+            made = self._api.exec_create(self.order.name, list(command))["Id"]
+            said = self._api.exec_start(made).decode(errors="replace").strip()
+            code = self._api.exec_inspect(made)["ExitCode"]
+        if code != 0:
+            raise ClusterError(f"`{' '.join(command)}` in {self.order.what} ended with {code}: {said[-400:]}")
+        return str(said)
 
     def remove(self) -> None:
         """Remove it with its volumes."""
         self._unwanted.set()
         with self._lock:
             if self._container is not None:
-                with mapped("remove the datastore's container", f"docker rm --force --volumes {self.order.name}"):
+                with mapped(f"remove {self.order.what}", f"docker rm --force --volumes {self.order.name}"):
                     containers.remove(self._api, self.order.name)
                     self._container.get_docker_client().client.close()
                 self._container = None
@@ -149,18 +197,24 @@ class DockerBox:
     def _no_image(self, why: str) -> ClusterError:
         return ClusterError(
             f"the image {self.order.reference} is not here, and Docker cannot pull it: {why}",
-            hint=f"bring it by `docker load`, or name one that is here, or can be pulled, in {self.order.variable}",
+            hint=f"bring it by `docker load`, or name one that is here, or can be pulled, {self.order.way_out}",
         )
 
     def _require_wanted(self) -> None:
         if self._unwanted.is_set():
-            raise ClusterError("the datastore's container is not wanted any more")
+            raise ClusterError(f"{self.order.what} is not wanted any more")
 
     @property
     def _api(self) -> Any:
         if self._container is None:
-            raise ClusterError("the datastore's container was not started")
+            raise ClusterError(f"{self.order.what} was not started")
         return self._container.get_docker_client().client.api
+
+
+def _in_memory(order: Order) -> list[Any]:
+    """As mounts, since testcontainers has a word for them in its later versions only."""
+    make = importlib.import_module("docker.types").Mount
+    return [make(target=place, source=None, type="tmpfs") for place in order.in_memory]
 
 
 def start_reaper(api: Any) -> bool:

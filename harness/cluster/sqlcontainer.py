@@ -139,8 +139,8 @@ class ContainerServer(Administered):
         """The container that is wanted; the password goes by the environment, which `docker inspect` shows to root."""
         image = self.image
         return Order(
-            image.reference, image.variable, f"inventory-harness-{self.mark}-{self.name}", self.port, image.port,
-            image.command, {**image.environment, image.secret: self._secret},
+            image.reference, f"in {image.variable}", f"inventory-harness-{self.mark}-{self.name}", self.port,
+            image.port, image.command, {**image.environment, image.secret: self._secret},
             containers.labels(self.mark, self.directory),
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Everything that dead runs left: processes, directories, control groups, databases, containers, kind clusters."""
+"""Everything that dead runs left: processes, directories, control groups, databases, containers, whole clusters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.cluster import containers, kernel, kindmade, sqlmade
+from harness.cluster import containers, dockernet, k3sleft, kernel, kindmade, sqlmade
 from harness.errors import HarnessError
 from harness.process import cell, rundir
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Swept:
     """What a sweep removed, and what it could not.
 
-    `kept` has (the run's directory, why) for databases, groups and kind clusters; `settings`: of the kernel, that real
-    kubelets changed and only root can give back, as "vm/overcommit_memory=0".
+    `kept` has (the run's directory, why) for databases, groups and clusters of kind or K3s; `settings`: of the kernel,
+    that real kubelets changed and only root can give back, as "vm/overcommit_memory=0".
     """
 
     runs: rundir.Swept
@@ -29,6 +29,7 @@ class Swept:
     clusters: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     kept: tuple[tuple[Path, str], ...] = ()
+    networks: containers.Swept = field(default_factory=containers.Swept)
 
 
 @dataclass(slots=True)
@@ -46,7 +47,8 @@ class _Outside:
             group = cell.remove_left(directory)
             self.groups += [group] if group else []
             cluster = kindmade.remove_left(directory)
-            self.clusters += [cluster] if cluster else []
+            node = k3sleft.sweep(directory)
+            self.clusters += [made for made in (cluster, node) if made]
             made = asyncio.run(sqlmade.remove(directory))
         except HarnessError as exc:
             self.kept.append((directory, exc.what))
@@ -62,5 +64,5 @@ def sweep(parent: Path | None = None) -> Swept:
     clusters = (*outside.clusters, *kindmade.sweep())
     return Swept(
         runs, containers.sweep(), tuple(outside.databases), tuple(outside.groups), clusters, kernel.restore(),
-        tuple(outside.kept),
+        tuple(outside.kept), dockernet.sweep(),
     )  # fmt: skip

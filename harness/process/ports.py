@@ -29,7 +29,7 @@ class Ports:
 
     def take(self) -> int:
         """A TCP port on 127.0.0.1 that is free now and stays reserved for us."""
-        _make_lock_dir()
+        make_lock_dir()
         candidates = list(range(FIRST, LAST + 1))
         random.SystemRandom().shuffle(candidates)
         for port in candidates:
@@ -64,7 +64,8 @@ class Ports:
         return True
 
 
-def _make_lock_dir() -> None:
+def make_lock_dir() -> None:
+    """Make the one directory of the machine in which harnesses lock what there is once; raises PlatformError."""
     try:
         LOCK_DIR.mkdir(exist_ok=True)
         if LOCK_DIR.stat().st_uid == os.geteuid():

@@ -108,6 +108,10 @@ class Downloader:
                 self.report(Progress(component.name, "refused", 0.0, exc.what))
         return reasons
 
+    def published(self, component: Component) -> str:
+        """The published SHA-256 of a component's release file; raises ToolchainError when it cannot be read."""
+        return self._published(asset(component, arch=self.store.arch, mirror=self.mirror))
+
     def _verified(self, component: Component, release: Asset, into: Path) -> None:
         """Download a release file whose digest equals the published one."""
         published = self._published(release)

@@ -6,7 +6,7 @@ Every address the toolchain ever downloads from stands in this module. Where eac
 - etcd: a `SHA256SUMS` file among the assets of the release.
 - kwok: no checksum file among the assets; the release's record at the GitHub API carries a SHA-256 `digest` for
   each asset. A mirror may put a `.sha256` file beside the binary instead.
-- kine: a `sha256sum-ARCH.txt` file among the assets of the release.
+- kine and K3s: a `sha256sum-ARCH.txt` file among the assets of the release.
 - kind: a `.sha256sum` file beside each binary among the assets; CoreDNS: a `.sha256` file beside each archive.
 
 A mirror (`--mirror`, INVENTORY_HARNESS_MIRROR) replaces scheme and host and keeps the path, for example
@@ -19,7 +19,7 @@ import enum
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -32,6 +32,8 @@ KIND = "v0.30.0"
 """The last that was tried with Docker 20.10 and control groups of version 1."""
 COREDNS = "v1.12.1"
 """What kubeadm of Kubernetes 1.34 deploys."""
+K3S = "v1.34.4+k3s1"
+"""Of the same Kubernetes as the usual one, so that verdicts of the two can be compared."""
 
 KUBERNETES_HOST = "https://dl.k8s.io"
 GITHUB = "https://github.com"
@@ -67,7 +69,7 @@ def optional(kubernetes: str = DEFAULT_KUBERNETES) -> dict[str, Unit]:
     """What only some need, by name.
 
     kine is for SQL datastores; kubectl holds the model against it; kind makes clusters of containers; node and coredns
-    are what a node image holds beyond the control plane.
+    are what a node image holds beyond the control plane; K3s is a backend of its own.
     """
     return {
         "kine": Unit("kine", (Component("kine", KINE),)),
@@ -75,6 +77,7 @@ def optional(kubernetes: str = DEFAULT_KUBERNETES) -> dict[str, Unit]:
         "kind": Unit("kind", (Component("kind", KIND),)),
         "node": Unit("node", tuple(Component(name, kubernetes) for name in NODE_PROGRAMS)),
         "coredns": Unit("coredns", (Component("coredns", COREDNS),)),
+        "k3s": Unit("k3s", (Component("k3s", K3S),)),
     }
 
 
@@ -144,7 +147,7 @@ def asset(component: Component, *, arch: str, mirror: str | None = None) -> Asse
     if of_kubernetes(component):
         url = _at(f"{KUBERNETES_HOST}/release/{version}/bin/linux/{arch}/{component.name}", mirror)
         return Asset(url, (Checksum(f"{url}.sha256", Sums.PLAIN),))
-    if component.name in {"kind", "coredns"}:
+    if component.name in {"kind", "coredns", "k3s"}:
         return _of_nodes(component, arch, mirror)
     if component.name == "kwok":
         url = _at(f"{GITHUB}/kubernetes-sigs/kwok/releases/download/{version}/kwok-linux-{arch}", mirror)
@@ -165,12 +168,18 @@ def asset(component: Component, *, arch: str, mirror: str | None = None) -> Asse
 
 
 def _of_nodes(component: Component, arch: str, mirror: str | None) -> Asset:
-    """The release files of kind and of CoreDNS."""
+    """The release files of kind, of K3s and of CoreDNS."""
     version = component.version
     if component.name == "kind":
         url = _at(f"{GITHUB}/kubernetes-sigs/kind/releases/download/{version}/kind-linux-{arch}", mirror)
         record = _at(f"{GITHUB_API}/repos/kubernetes-sigs/kind/releases/tags/{version}", mirror)
         return Asset(url, (Checksum(f"{url}.sha256sum", Sums.PLAIN), Checksum(record, Sums.GITHUB)))
+    if component.name == "k3s":
+        base = _at(f"{GITHUB}/k3s-io/k3s/releases/download/{quote(version)}", mirror)
+        record = _at(f"{GITHUB_API}/repos/k3s-io/k3s/releases/tags/{quote(version)}", mirror)
+        sums = Checksum(f"{base}/sha256sum-{arch}.txt", Sums.LIST)
+        name = "k3s" if arch == "amd64" else f"k3s-{arch}"
+        return Asset(f"{base}/{name}", (sums, Checksum(record, Sums.GITHUB)))
     folder = f"{GITHUB}/coredns/coredns/releases/download/{version}"
     url = _at(f"{folder}/coredns_{version.removeprefix('v')}_linux_{arch}.tgz", mirror)
     return Asset(url, (Checksum(f"{url}.sha256", Sums.PLAIN),), member="coredns")
@@ -202,6 +211,7 @@ PROBES = {
     "etcdctl": Probe(("version",), re.compile(r"^etcdctl version: v?(\S+)", re.MULTILINE)),
     "kwok": Probe(("--version",), re.compile(r"^kwok version v?(\S+)", re.MULTILINE)),
     "kine": Probe(("--version",), re.compile(r"^kine version v?([^\s(]+)", re.MULTILINE)),
+    "k3s": Probe(("--version",), re.compile(r"^k3s version v?([^\s(]+)", re.MULTILINE)),
 }
 
 
@@ -231,6 +241,8 @@ def source(component: Component) -> Source:
         return Source(f"{kind}-{minor}", f"k8s.io/kubernetes/cmd/{component.name}", "k8s.io/kubernetes")
     if component.name == "kwok":
         return Source("kwok", "sigs.k8s.io/kwok/cmd/kwok", "sigs.k8s.io/kwok")
+    if component.name == "k3s":  # no module of ours: it carries programs of other projects, and is not built here
+        return Source("k3s", "github.com/k3s-io/k3s/cmd/k3s", "github.com/k3s-io/k3s")
     if component.name in MAIN_MODULES:
         return Source(component.name, MAIN_MODULES[component.name], MAIN_MODULES[component.name])
     kind = "server" if component.name == "etcd" else "etcdctl"

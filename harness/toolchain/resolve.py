@@ -102,7 +102,7 @@ def resolve(
     """
     tell = report or _silent
     store = Store(cache_root(cache), machine.architecture())
-    base = _mirror(mirror)
+    base = mirror_of(mirror)
     found, version = _named(assets, kubernetes_version(kubernetes), also)
     wanted = units(version, also)
     all_of_them = components(version, also)
@@ -143,7 +143,7 @@ def outlook(
         elif store.lookup(component):
             rows.append(Outlook(component, "cache", str(store.path(component))))
         else:
-            host = urlsplit(asset(component, arch=store.arch, mirror=_mirror(None)).url).netloc
+            host = urlsplit(asset(component, arch=store.arch, mirror=mirror_of(None)).url).netloc
             rows.append(Outlook(component, "absent", host, build.obstacle(component, go)))
     return tuple(rows)
 
@@ -253,7 +253,8 @@ def _named(assets: Path | None, version: str, also: Collection[str]) -> tuple[di
     return found, server.component.version if server else version
 
 
-def _mirror(mirror: str | None) -> str | None:
+def mirror_of(mirror: str | None) -> str | None:
+    """The base URL in place of the official hosts, if there is one; raises UsageError for one that is none."""
     url = mirror or os.environ.get("INVENTORY_HARNESS_MIRROR") or None
     if url is not None and (urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).netloc):
         raise UsageError(f"mirror: not a base URL: {url!r}", hint="give for example https://mirror.example/kubernetes")

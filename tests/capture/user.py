@@ -15,6 +15,7 @@ from harness import Container, Pod, Scenario, nodes
 from harness.clock import RunClock
 from harness.cluster.access import RBAC_API
 from harness.cluster.configfile import Configuration
+from harness.cluster.embedded import EmbeddedCluster
 from harness.cluster.pki import kubeconfig
 from harness.cluster.storage import Storage, StorageClass, Volume
 from harness.history.writer import HistoryWriter
@@ -92,6 +93,7 @@ async def user(place: Path, *, defect: str | None = None) -> AsyncIterator[User]
         async with staged(SCENARIO, setup, history, place / "logs", lambda _phase: None) as stage:
             await stage.place(joined=False)
             await reading(stage)
+            assert isinstance(stage.cluster, EmbeddedCluster)  # whose certificates are ours
             pair = stage.cluster.keys.authority.client("reader", user=READER)
             server, ca = stage.cluster.client.server, stage.cluster.keys.authority.cert
             config = kubeconfig(place / "reader.kubeconfig", server=server, ca=ca, pair=pair, user=READER)

@@ -20,7 +20,7 @@ NOTHING_INSTALLED = Finders(postgres=lambda: None, mariadb=lambda: None)
 
 def of_run(mark: str) -> list[dict[str, Any]]:
     """The containers of a run, ended ones too, as the daemon lists them."""
-    with containers._daemon() as api:
+    with containers.daemon() as api:
         found: list[dict[str, Any]] = api.containers(all=True, filters={"label": f"{containers.RUN}={mark}"})
     return found
 
@@ -28,7 +28,7 @@ def of_run(mark: str) -> list[dict[str, Any]]:
 def inspected(mark: str) -> dict[str, Any]:
     """Everything about the one container of a run."""
     (one,) = of_run(mark)
-    with containers._daemon() as api:
+    with containers.daemon() as api:
         about: dict[str, Any] = api.inspect_container(one["Id"])
     return about
 
@@ -36,14 +36,14 @@ def inspected(mark: str) -> dict[str, Any]:
 def log(mark: str) -> str:
     """What the one container of a run wrote."""
     (one,) = of_run(mark)
-    with containers._daemon() as api:
+    with containers.daemon() as api:
         written: bytes = api.logs(one["Id"])
     return written.decode(errors="replace")
 
 
 def volumes() -> set[str]:
     """The names of all volumes."""
-    with containers._daemon() as api:
+    with containers.daemon() as api:
         return {volume["Name"] for volume in api.volumes()["Volumes"] or ()}
 
 
