@@ -220,7 +220,7 @@ TWO = catalog.to_json(faults.Together(faults.LeaderMoved(), faults.LeaderMoved()
         ({"kind": "node-silent", "for_s": None}, "for_s=None is out of range"),
         ({"kind": "node-silent", "for_s": True}, "for_s=True is out of range"),
         ({"kind": "allocatable-changed"}, "missing 1 required positional argument: 'changes'"),
-        ({"kind": "node-replaced", "becomes": {"profile": {"wings": 2}}}, "unexpected keyword argument 'wings'"),
+        ({"kind": "node-replaced", "becomes": {"profile": {"wings": 2}}}, "'wings', which is not known"),
         ({"kind": "node-replaced", "becomes": {"profile": {"gpu": "voodoo", "gpus": 1}}}, "unknown GPU model 'voodoo'"),
         ({"kind": "discovery-broken", "mode": "sulk"}, "mode='sulk' is unknown"),
         ({"kind": "discovery-broken", "mode": "late"}, "mode='late' without a delay is no fault"),

@@ -111,7 +111,7 @@ def test_without_an_operator_that_asks_there_is_no_evidence(monkeypatch: pytest.
     asyncio.run(story())
 
 
-@pytest.mark.parametrize("kind", ["admission-denies", "operator-starved", "quota-exhausted", "rights-revoked"])
+@pytest.mark.parametrize("kind", ["admission-denies", "operator-starved", "quota-exhausted"])
 def test_without_a_proxy_it_cannot_be_prepared(kind: str) -> None:
     """Nobody could tell what the operator met."""
     made = World()
@@ -119,6 +119,23 @@ def test_without_a_proxy_it_cannot_be_prepared(kind: str) -> None:
 
     with pytest.raises(FaultError, match=f"{kind} needs the API proxy"):
         asyncio.run(catalog.KINDS[kind]().prepare(as_world(made)))
+
+
+def test_rights_can_be_revoked_without_a_proxy() -> None:
+    """What the API server says that the operator may is evidence enough; no rule of a proxy is asked for."""
+    made = World()
+    made.cluster.proxied = False
+    fault = faults.RightsRevoked("list", "pods")
+
+    async def story() -> tuple[dict[str, Any], str]:
+        state = await journalled(fault, made)
+        await fault.inject(as_world(made), state)
+        return state, await fault.bitten(as_world(made), state)
+
+    state, said = asyncio.run(story())
+    assert state["rules"] == []
+    assert "list" in said
+    assert "answered" not in said
 
 
 def pairs(rules: list[dict[str, Any]]) -> set[tuple[str, str]]:
