@@ -186,7 +186,7 @@ def _own_places(k3s: StandIn) -> None:
         (root / library.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(library, root / library.lstrip("/"))
     # It works only where containerd's socket would be: in the mount namespace.
-    said = f'#!/bin/sh\nset -e\nread name < /run/k3s/containerd/standin\necho "$name $*" >> {k3s.data}/imported\n'
+    said = f'#!/bin/sh\nset -e\nname=$(cat /run/k3s/containerd/standin)\necho "$name $*" >> {k3s.data}/imported\n'
     ctr.write_text(said, encoding="utf-8")
     ctr.chmod(0o755)
     pod = f"mount --bind {root} {root} && exec env -i {shutil.which('chroot')} {root} /sleep 3600"
