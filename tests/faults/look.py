@@ -42,7 +42,7 @@ _KEPT = (
     "/apis/scheduling.k8s.io/v1/priorityclasses",
     "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas",
 )  # fmt: skip
-"""Lists of what nobody but a fault changes while a scenario runs."""
+"""Lists of what nobody but a fault, and traffic its own things, changes while a scenario runs."""
 
 _MOVING = ("akash.network", "nvidia.com/gpu.present", FOREIGN_KEY)
 """The beginnings of labels that the operator manages, which are compared with the truth, and of traffic's."""
@@ -108,6 +108,8 @@ async def _objects(client: KubeClient) -> dict[str, Any]:
             continue
         for item in items:
             meta = item["metadata"]
+            if (meta.get("labels") or {}).get("app") == "traffic":
+                continue
             name = "/".join((path, *(meta[key] for key in ("namespace", "name") if key in meta)))
             found[name] = {
                 "labels": meta.get("labels"),

@@ -60,16 +60,16 @@ async def _story(case: Case, setup: Setup, bundle: Path) -> None:
         async with staged(case.scenario, setup, history, bundle / "logs", lambda _phase: None) as stage:
             await stage.agree(case.scenario.gate_deadline_s, GATE_QUIET_S, "the operator's first true inventory")
             before = await look(stage)
-            driver = stage.driver()
-            traffic = stage.spawn(driver.run()) if driver is not None else None
+            drivers = [one for one in (stage.driver(), stage.volume_driver()) if one is not None]
+            traffic = [stage.spawn(one.run()) for one in drivers]
             await _without_the_harm(case, stage, before)
             said = await _bites(case, stage.world, Journal(bundle))
             history.add("mark", mark="bitten", detail=said)
             after_death = _dies(stage)
             await _healed_from(bundle, after_death)
-            if driver is not None and traffic is not None:
-                driver.stop()
-                await traffic
+            for one in drivers:
+                one.stop()
+            await asyncio.gather(*traffic)
             await _as_before(case, stage, before)
     finally:
         history.close()

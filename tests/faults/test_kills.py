@@ -49,8 +49,8 @@ async def _killed(case: Case, runs: Path, directory: Path) -> list[str]:
     with (directory / "log").open("wb") as log:
         process = started(argv, environment, log)
     try:
-        # What is undone as soon as it has bitten is over by then: there the harness dies amid the injection.
-        amid = case.fault.for_s == 0.0
+        # What is undone soon after it has bitten is over when we get there: so the harness dies amid the injection.
+        amid = case.fault.for_s < 1.0
         await bites(process, out / scenario.id / "history.jsonl", case.fault.kind, amid=amid)
         ports = listening(belonging(runs))
         kill(runs)
