@@ -29,6 +29,9 @@ LOOPBACK = "127.0.0.1"
 _SIGN_S = 2.0
 """How long the API server may take to show that it lives before the way through it counts as shut."""
 
+_AGAIN_S = 1.0
+"""How long a client of ours may take to come again after a connection that broke (`harness.operator.api`, twice)."""
+
 _BLOCK = 2**16
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with no time: closing sends a reset, which nobody takes for the end of an answer."""
@@ -46,11 +49,12 @@ class Sight:
     since: float | None = None
     last_end: float = float("-inf")
     last_open: float = field(default_factory=time.monotonic)
+    dials: dict[object, float] = field(default_factory=dict)
 
-    def lost(self, why: str) -> None:
-        """The way is shut."""
+    def lost(self, why: str, *, began: float | None = None) -> None:
+        """The way is shut; `began`: to a connection that was begun then, whatever came through beside it."""
         if self.since is None:
-            self.since = self.last_open
+            self.since = self.last_open if began is None else min(began, self.last_open)
             self.note("begin", why, self.since)
 
     def back(self) -> None:
@@ -61,8 +65,12 @@ class Sight:
             self.note("end", "connections come through again", self.last_open)
 
     def blind(self, t0: float) -> bool:
-        """Whether something asked at `t0` (monotonic seconds), and answered by now, may have met a shut way."""
-        return self.since is not None or t0 <= self.last_end
+        """Whether something asked at `t0` (monotonic seconds), and answered by now, may have met a shut way.
+
+        That is one that is shut, or was until a moment before, or one to which a connection has not come through yet.
+        """
+        hangs = any(time.monotonic() - began >= _SIGN_S for began in self.dials.values())
+        return hangs or self.since is not None or t0 <= self.last_end + _AGAIN_S
 
 
 async def follow(client: KubeClient, sight: Sight) -> None:
@@ -128,15 +136,20 @@ class Forward:
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Be the connection until either end ends it."""
+        began, key = time.monotonic(), object()
+        self.sight.dials[key] = began
         try:
             async with self.dial(self.port) as tunnel:
+                del self.sight.dials[key]
                 self.sight.back()
                 self.carried += 1
-                await _both_ways(reader, writer, tunnel)
-                if tunnel.refused:
+                if not await _both_ways(reader, writer, tunnel):
+                    self.sight.lost("a connection broke on the way")
+                    _reset(writer)
+                elif tunnel.refused:
                     _reset(writer)
         except ApiUnavailableError as exc:
-            self.sight.lost(exc.what)
+            self.sight.lost(exc.what, began=began)
             _reset(writer)
         except ApiError as exc:
             # The API server speaks for a kubelet that it cannot reach with 5xx; for a pod that is gone with 404.
@@ -144,28 +157,47 @@ class Forward:
             _reset(writer)
         except ClusterError:
             _reset(writer)
+        finally:
+            self.sight.dials.pop(key, None)
 
 
-async def _both_ways(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tunnel: Tunnel) -> None:
-    async def out() -> None:
-        while data := await reader.read(_BLOCK):
-            await tunnel.send(data)
-
-    async def back() -> None:
-        async for data in tunnel.received():
-            writer.write(data)
-            await writer.drain()
-
-    tasks = [asyncio.create_task(out()), asyncio.create_task(back())]
+async def _both_ways(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tunnel: Tunnel) -> bool:
+    """Carry bytes until either end ends; False: neither did, the tunnel broke."""
+    tasks = [asyncio.create_task(_outwards(reader, tunnel)), asyncio.create_task(_homewards(writer, tunnel))]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()
-        with contextlib.suppress(ConnectionError):  # either end may have hung up meanwhile
-            for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-                if isinstance(outcome, Exception) and not isinstance(outcome, ConnectionError):
-                    raise outcome
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        for outcome in outcomes:  # the client may have hung up meanwhile
+            if isinstance(outcome, Exception) and not isinstance(outcome, ConnectionError):
+                raise outcome
+    return not any(outcome is False for outcome in outcomes)
+
+
+async def _outwards(reader: asyncio.StreamReader, tunnel: Tunnel) -> bool:
+    """Carry what the client sends until it ends; False: the tunnel broke."""
+    while data := await reader.read(_BLOCK):
+        try:
+            await tunnel.send(data)
+        except ConnectionError:
+            return False
+    return True
+
+
+async def _homewards(writer: asyncio.StreamWriter, tunnel: Tunnel) -> bool:
+    """Carry what the pod sends until it ends; False: the tunnel broke."""
+    received = tunnel.received()
+    while True:
+        try:
+            data = await anext(received)
+        except StopAsyncIteration:
+            return True
+        except ConnectionError:
+            return False
+        writer.write(data)
+        await writer.drain()
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -22,6 +22,7 @@ class Echo:
 
     ends: int = 1 << 30
     refused: str = ""
+    breaks: bool = False
     queue: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
 
     async def send(self, data: bytes) -> None:
@@ -35,6 +36,8 @@ class Echo:
             data = await self.queue.get()
             told += len(data)
             yield data
+        if self.breaks:
+            raise ConnectionError("the connection broke (code 1006)")
 
 
 @dataclass
@@ -45,6 +48,9 @@ class Pod:
     tunnels: list[Echo] = field(default_factory=list)
     ends: int = 1 << 30
     refused: str = ""
+    breaks: bool = False
+    hangs: asyncio.Event | None = None
+    dialled: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
     async def dial(self, port: int) -> AsyncIterator[Echo]:
@@ -52,7 +58,10 @@ class Pod:
         assert port == 8080
         if self.error is not None:
             raise self.error
-        self.tunnels.append(Echo(self.ends, self.refused))
+        self.dialled.set()
+        if self.hangs is not None:
+            await self.hangs.wait()
+        self.tunnels.append(Echo(self.ends, self.refused, self.breaks))
         yield self.tunnels[-1]
 
 
@@ -144,8 +153,52 @@ def test_a_way_that_opens_again_ends_the_blindness() -> None:
             pod.error = None
             assert await said(forward, b"hello") == b"HELLO"
             assert forward.sight.blind(before)
-            assert not forward.sight.blind(loop.time())
+            assert forward.sight.blind(loop.time())  # a client may not have come again yet
+            assert not forward.sight.blind(loop.time() + 1.5)
             assert [phase for phase, _why in told] == ["begin", "end"]
+
+    asyncio.run(run())
+
+
+def test_a_connection_that_breaks_on_the_way_is_nobodys_refusal() -> None:
+    """As where the API server that carries it dies: the client is reset, and nothing is known until another comes."""
+
+    async def run() -> None:
+        pod = Pod(ends=4, breaks=True)
+        async with forwarded(pod) as (forward, told):
+            reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port)
+            writer.write(b"abcd")
+            with pytest.raises(ConnectionResetError):
+                await reader.read()
+            writer.close()
+            assert [phase for phase, _why in told] == ["begin"]
+            pod.breaks = False
+            assert await said(forward, b"abcd") == b"ABCD"
+            assert [phase for phase, _why in told] == ["begin", "end"]
+
+    asyncio.run(run())
+
+
+def test_a_connection_that_does_not_come_through_shuts_the_way_for_those_who_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However many others come through beside it, nothing can be said of who asked by that one."""
+    monkeypatch.setattr("harness.operator.forward._SIGN_S", 0.0)
+
+    async def run() -> None:
+        pod = Pod(hangs=asyncio.Event())
+        async with forwarded(pod) as (forward, told):
+            now = asyncio.get_running_loop().time() + 60
+            assert not forward.sight.blind(now)
+            waits = asyncio.create_task(said(forward, b"hello"))
+            async with asyncio.timeout(5):
+                await pod.dialled.wait()
+            assert forward.sight.blind(now)
+            assert pod.hangs is not None
+            pod.hangs.set()
+            assert await waits == b"HELLO"
+            assert not forward.sight.blind(now)
+            assert told == []
 
     asyncio.run(run())
 
