@@ -37,6 +37,10 @@ _STDOUT, _STDERR, _STATUS = 1, 2, 3
 """The first byte of a message says which stream it is of."""
 
 
+_HEARTBEAT_S = 3.0
+"""How often a tunnel's other end is asked whether it is there, and twice what it may take to answer. A server whose
+machine was lost says nothing; requests have to break before they are given up (`harness.operator.api`)."""
+
 _FORWARD_PROTOCOLS = ("v4.channel.k8s.io",)
 _DATA, _ERROR = 0, 1
 _PORT_BYTES = 2
@@ -286,7 +290,7 @@ class KubeClient:
                 asyncio.timeout(REQUEST_TIMEOUT_S) as limit,
                 self._open.ws_connect(
                     self.server + path, params={"ports": str(port)}, protocols=_FORWARD_PROTOCOLS,
-                    max_msg_size=_MAX_LINE,
+                    max_msg_size=_MAX_LINE, heartbeat=_HEARTBEAT_S,
                 ) as socket,
             ):  # fmt: skip
                 limit.reschedule(None)

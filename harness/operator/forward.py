@@ -29,6 +29,9 @@ LOOPBACK = "127.0.0.1"
 _SIGN_S = 2.0
 """How long the API server may take to show that it lives before the way through it counts as shut."""
 
+_HANGS_S = 0.5
+"""How long a connection may take to come through, many times what it takes: who waits for longer meets a shut way."""
+
 _AGAIN_S = 1.0
 """How long a client of ours may take to come again after a connection that broke (`harness.operator.api`, twice)."""
 
@@ -69,7 +72,7 @@ class Sight:
 
         That is one that is shut, or was until a moment before, or one to which a connection has not come through yet.
         """
-        hangs = any(time.monotonic() - began >= _SIGN_S for began in self.dials.values())
+        hangs = any(time.monotonic() - began >= _HANGS_S for began in self.dials.values())
         return hangs or self.since is not None or t0 <= self.last_end + _AGAIN_S
 
 

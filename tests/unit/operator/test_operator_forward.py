@@ -183,7 +183,7 @@ def test_a_connection_that_does_not_come_through_shuts_the_way_for_those_who_wai
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """However many others come through beside it, nothing can be said of who asked by that one."""
-    monkeypatch.setattr("harness.operator.forward._SIGN_S", 0.0)
+    monkeypatch.setattr("harness.operator.forward._HANGS_S", 0.0)
 
     async def run() -> None:
         pod = Pod(hangs=asyncio.Event())
