@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.check.base import Context, capped, checker
@@ -11,7 +10,9 @@ from harness.check.verdict import Finding, PromiseVerdict, judge
 from harness.check.windows import GRPC, REST, FaultWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from harness.history.record import Record
 
 TAKEN = "port-taken"
 """The kind of fault: a listener of another kind of fault may be kept from answering in ways that no log line names."""
@@ -21,14 +22,6 @@ TIME_TO_SAY_S = 3.0
 
 _SOURCES = {REST: ("rest",), GRPC: ("query", "stream")}
 _PORT = re.compile(r"\bport (\d+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Whether the operator had to name a taken port, and did. `at_s`: when it was seen to, None: it was not."""
-
-    owed: bool
-    at_s: float | None
 
 
 @checker("RECOVER-3")
@@ -54,14 +47,15 @@ def recover_3(context: Context) -> PromiseVerdict:
                     waits.append(first - window.healed_s)
                 if first is None or first - window.healed_s > objective_s:
                     findings.append(_unserved(context, window, source, first, objective_s))
+    log = list(context.history.of("log"))
     taken = [window for window in context.windows.affecting({REST, GRPC}) if _is_taken(window)]
-    told = [(window, _told(context, window)) for window in taken]
-    owed = [(window, one) for window, one in told if one.owed]
-    findings += [_unsaid(context, window) for window, one in owed if one.at_s is None]
+    owed = [window for window in taken if log and _owed(context, window)]
+    unsaid = [window for window in owed if not _named(context, window, log)]
+    findings += [_unsaid(context, window) for window in unsaid]
     measured = {"service_s": max(waits)} if waits else {}
     if owed:
-        measured["errors_named"] = float(sum(one.at_s is not None for _window, one in owed))
-    unread = taken and not any(True for _record in context.history.of("log"))
+        measured["errors_named"] = float(len(owed) - len(unsaid))
+    unread = taken and not log
     return judge(
         "RECOVER-3",
         examined=examined + len(owed),
@@ -76,29 +70,21 @@ def _is_taken(window: FaultWindow) -> bool:
     return window.kind == TAKEN and window.injected_s is not None and window.healed_s is not None
 
 
-def _told(context: Context, window: FaultWindow) -> Told:
-    """What is owed for one window.
-
-    Nothing is by an operator that served all the same (the port of the other family of addresses was taken), nor by one
-    that was not started early enough to say anything, unless it ended over it.
-    """
+def _named(context: Context, window: FaultWindow, log: Iterable[Record]) -> bool:
+    """Whether an error named one of the ports: who ends over the first cannot name the second."""
     until_s = window.end_s + context.objective("RECOVER-3")
-    # One line for several ports is enough: who ends over the first cannot name the second.
-    named = [
-        float(record["t"])
-        for record in context.history.of("log")
-        if window.inject_s <= float(record["t"]) <= until_s and set(record.get("ports", ())) & _ports(window)
-    ]
-    return Told(_owed(context, window), min(named, default=None))
+    said = (record for record in log if window.inject_s <= float(record["t"]) <= until_s)
+    return any(_ports(window) & set(record.get("ports", ())) for record in said)
 
 
 def _owed(context: Context, window: FaultWindow) -> bool:
-    if not any(True for _record in context.history.of("log")):
-        return False
-    kept_from = [
-        listener for listener in _SOURCES if listener in window.affects and not _served(context, window, listener)
-    ]
-    if not kept_from:
+    """Whether an error is owed.
+
+    Not by an operator that served all the same (the port of the other family of addresses was taken), nor by one that
+    was not started early enough to say anything, unless it ended over it.
+    """
+    listeners = window.affects & _SOURCES.keys()
+    if all(_served(context, window, listener) for listener in listeners):
         return False
     starts = [start for start in context.windows.starts if window.inject_s <= start < window.surely_until_s]
     ended = any(window.inject_s <= gone.t <= window.surely_until_s for gone in context.windows.exits)

@@ -57,6 +57,17 @@ class ControlSocket:
             self._streams = None
 
 
+async def change_registry(helper: ControlSocket, body: Any | None, *, mode: str, delay_s: float | None) -> None:
+    """Give the GPU registry of a helper another content and delay (None: as they were) and this behaviour.
+
+    Raises ClusterError, as `ControlSocket.command`; the other end is `harness.cluster.sidecar.Registry.change`.
+    """
+    extra = {} if body is None else {"body": body}
+    if delay_s is not None:
+        extra["delay_s"] = delay_s
+    await helper.command(do="registry", mode=mode, **extra)
+
+
 async def serve_commands(path: Path, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> asyncio.Server:
     """The helper's end: a listener at `path` that writes, for each command, what `answer` makes of it."""
 

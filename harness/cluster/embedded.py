@@ -30,7 +30,7 @@ from harness.cluster.base import POD_NAMESPACE, SIMULATED, Ground
 from harness.cluster.cephtools import CephTools
 from harness.cluster.client import KubeClient
 from harness.cluster.concurrent import all_of
-from harness.cluster.control import ControlSocket
+from harness.cluster.control import ControlSocket, change_registry
 from harness.cluster.controlplane import ApiServer, ControllerManager, Credentials, credentials
 from harness.cluster.datastore import Datastore, plan
 from harness.cluster.etcd import EtcdStore
@@ -348,10 +348,7 @@ class EmbeddedCluster:
         self, body: Any | None = None, *, mode: str = "answer", delay_s: float | None = None
     ) -> None:
         """The registry's content and delay (None: as they were) and its behaviour."""
-        extra = {} if body is None else {"body": body}
-        if delay_s is not None:
-            extra["delay_s"] = delay_s
-        await self._helper.command(do="registry", mode=mode, **extra)
+        await change_registry(self._helper, body, mode=mode, delay_s=delay_s)
 
     async def discovery_stats(self) -> Mapping[str, Any]:
         """{"served": {node: answers}, "registry": answers, …} (`harness.cluster.sidecar`)."""

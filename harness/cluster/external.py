@@ -163,8 +163,7 @@ async def _start(chosen: ExternalBackend, parent: Path | None, *, looks: bool) -
         if looks:
             profiles = {node["metadata"]["name"]: guard.profile_of(node) for node in nodes}
             cluster = cluster_on(Ground(simulated=False, nodes=profiles))
-            await cluster.launch(looks=True)
-            cluster.undo = undo.pop_all()
+            await cluster.launch(undo, looks=True)
             return cluster
         roles = [found for kind in ROLES if (found := await role(client, kind)) is not None]
         before = labels_before(nodes, namespaces)
@@ -184,9 +183,7 @@ async def _start(chosen: ExternalBackend, parent: Path | None, *, looks: bool) -
             meta = {"name": name, "labels": {guard.MARK: run_dir.mark}, "annotations": {BEFORE: json.dumps(before)}}
             await client.create(_NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
         cluster = cluster_on(ground)
-        undo.callback(cluster.end)
-        await cluster.launch()
-        cluster.undo = undo.pop_all()
+        await cluster.launch(undo)
     return cluster
 
 

@@ -100,9 +100,7 @@ class K3sBackend:
                 )
                 undo.push_async_callback(server.stop)
                 cluster = await _of_server(server)
-            undo.callback(cluster.end)
-            await cluster.launch()
-            cluster.undo = undo.pop_all()
+            await cluster.launch(undo)
         return cluster
 
 

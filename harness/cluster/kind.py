@@ -71,9 +71,7 @@ class KindBackend:
             made = await KindCluster.start(toolchain, shape=wanted, parent=parent)
             undo.push_async_callback(made.stop)
             cluster = await reached(made)
-            undo.callback(cluster.end)
-            await cluster.launch()
-            cluster.undo = undo.pop_all()
+            await cluster.launch(undo)
         return cluster
 
 

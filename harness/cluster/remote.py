@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import yaml
 
 from harness.cluster import access, capability, registryserver
-from harness.cluster.control import ControlSocket
+from harness.cluster.control import ControlSocket, change_registry
 from harness.cluster.guard import MARK
 from harness.cluster.nodes import is_ready
 from harness.cluster.pki import write_private
@@ -81,11 +81,13 @@ class RemoteCluster:
     _children: dict[str, Child] = field(default_factory=dict)
     _registry: ControlSocket | None = None
 
-    async def launch(self, *, looks: bool = False) -> None:
-        """Give the operator its identity, and start the registry. `end` undoes what is outside of the cluster.
+    async def launch(self, undo: AsyncExitStack, *, looks: bool = False) -> None:
+        """Give the operator its identity, and start the registry; what `undo` holds is done by `stop` from then on.
 
-        `looks`: nothing is made, because an operator that runs already is only looked at.
+        `looks`: nothing is made, because an operator that runs already is only looked at. When it fails, `undo` is the
+        caller's still, and ends what was begun.
         """
+        undo.callback(self.end)
         (self.directory / "log").mkdir(mode=0o700, exist_ok=True)
         self.env = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
@@ -93,8 +95,11 @@ class RemoteCluster:
             rundir.ENV_MARK: self.run_dir.mark,
         }
         self.kubernetes = str((await self.client.get("/version")).get("gitVersion", ""))
-        if looks:
-            return
+        if not looks:
+            await self._furnish()
+        self.undo = undo.pop_all()
+
+    async def _furnish(self) -> None:
         await access.apply(self.client, {MARK: self.run_dir.mark})
         await access.account(self.client)
         await self._identify()
@@ -167,10 +172,7 @@ class RemoteCluster:
         self, body: Any | None = None, *, mode: str = "answer", delay_s: float | None = None
     ) -> None:
         """The registry's content and delay (None: as they were) and its behaviour."""
-        extra = {} if body is None else {"body": body}
-        if delay_s is not None:
-            extra["delay_s"] = delay_s
-        await self._helper.command(do="registry", mode=mode, **extra)
+        await change_registry(self._helper, body, mode=mode, delay_s=delay_s)
 
     async def discovery_stats(self) -> Mapping[str, Any]:
         """{"served": {}, "registry": answers, …}: nobody but the nodes knows what discovery was asked."""
