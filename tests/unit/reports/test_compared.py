@@ -60,7 +60,10 @@ def test_what_was_left_out_is_told_with_one_datastore_too(tmp_path: Path) -> Non
     assert said in printed(tmp_path).splitlines()
     assert "final inventory" not in printed(tmp_path)
     write_all(tmp_path)
-    assert said in (tmp_path / "index.html").read_text()
+    page = (tmp_path / "index.html").read_text()
+    assert said in page
+    assert ">Not applicable</h2>" in page
+    assert "several datastores" not in page
     assert "not applicable on sqlite" in (tmp_path / "report.md").read_text()
 
 
