@@ -55,6 +55,8 @@ class Setting:
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("node-image", "IMAGE", (KIND,), "The image of its nodes [the one of the Kubernetes version]."),
+    Setting("kind-servers", "N", (KIND,), "At least so many control-plane nodes: 1 or 3 [as the scenario asks]."),
+    Setting("kind-workers", "N", (KIND,), "At least so many workers beside them [as the scenario asks]."),
     Setting("k3s", "PATH", (K3S,), "The K3s binary [from PATH, or downloaded]."),
     Setting("k3s-image", "IMAGE", (K3S,), "Run it in containers of this image instead; `pinned`: of ours."),
     Setting("k3s-cni", "FILE", (K3S,), "The manifest of a CNI that it has in the place of flannel."),

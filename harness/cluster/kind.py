@@ -15,9 +15,9 @@ from harness.cluster.backend import KIND, BackendSpec
 from harness.cluster.base import Ground
 from harness.cluster.datastore import ETCD, ETCD3
 from harness.cluster.kindcluster import KindCluster
-from harness.cluster.kindconfig import MOST_WORKERS, KindShape
+from harness.cluster.kindconfig import MOST_WORKERS, SERVERS, KindShape
 from harness.cluster.remote import RemoteCluster
-from harness.errors import ClusterError, PlatformError
+from harness.errors import ClusterError, PlatformError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,9 +37,15 @@ THERE = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class KindBackend:
-    """Makes clusters of containers. `node_image`: what --node-image named."""
+    """Makes clusters of containers.
+
+    `node_image`: what --node-image named; `least_servers`, `least_workers`: a cluster has so many nodes of either role,
+    also where a scenario is content with less.
+    """
 
     node_image: str | None = None
+    least_servers: int = 1
+    least_workers: int = 0
     name: str = KIND
     datastores: tuple[str, ...] = (ETCD, ETCD3)
     most_nodes: int | None = MOST_WORKERS
@@ -64,10 +70,15 @@ class KindBackend:
         """What is done differently on this machine, for reports."""
         return (dockershim.REMARK,) if dockershim.needed() else ()
 
+    def shaped(self, shape: Shape) -> KindShape:
+        """The nodes of a cluster for a scenario of that shape."""
+        servers = max(shape.servers, self.least_servers)
+        return KindShape(servers, max(workers(servers, shape.machines), self.least_workers), self.node_image)
+
     async def start(self, toolchain: Toolchain, shape: Shape, *, parent: Path | None = None) -> RemoteCluster:
         """A cluster with as many machines as are wanted; leaves nothing behind when that fails."""
         async with AsyncExitStack() as undo:
-            wanted = KindShape(shape.servers, workers(shape), self.node_image)
+            wanted = self.shaped(shape)
             made = await KindCluster.start(toolchain, shape=wanted, parent=parent)
             undo.push_async_callback(made.stop)
             cluster = await reached(made)
@@ -76,13 +87,22 @@ class KindBackend:
 
 
 def backend(spec: BackendSpec) -> KindBackend:
-    """The backend of these settings."""
-    return KindBackend(spec.settings.get("node-image"))
+    """The backend of these settings; raises UsageError for a number of nodes that no cluster can have."""
+    given = spec.settings
+    least = KindShape(_number(spec, "kind-servers", SERVERS[0]), _number(spec, "kind-workers", 0))
+    return KindBackend(given.get("node-image"), least.servers, least.workers)
 
 
-def workers(shape: Shape) -> int:
+def _number(spec: BackendSpec, name: str, usual: int) -> int:
+    text = spec.settings.get(name, str(usual))
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"--{name} {text!r} is not a number of nodes", hint="digits, such as 3")
+    return int(text)
+
+
+def workers(servers: int, machines: int) -> int:
     """How many workers a cluster needs that has so many machines to use: none where one node is all of it."""
-    return 0 if shape.servers == 1 and shape.machines <= 1 else max(1, shape.machines)
+    return 0 if servers == 1 and machines <= 1 else max(1, machines)
 
 
 async def reached(made: KindCluster) -> RemoteCluster:
