@@ -118,7 +118,7 @@ class Driver:
 
     def _here(self, op: Op) -> Op:
         """The operation as it is done on these nodes."""
-        return op if self.ground.simulated else real.fitted(op, self.ground.image)
+        return op if self.ground.simulated else real.fitted(op, self.ground.image, plain=self.churn.plain)
 
     async def _carry_out(self, op: Op) -> None:
         pods = f"/api/v1/namespaces/{op.namespace}/pods"

@@ -44,15 +44,18 @@ def churn(wanted: Churn, nodes: int) -> Churn:
     return replace(wanted, rate=min(wanted.rate, RATE), live=max(1, min(wanted.live, MOST_EACH * nodes)), labels=False)
 
 
-def fitted(op: Op, image: str) -> Op:
-    """The operation as it is done on a real node."""
+def fitted(op: Op, image: str, *, plain: bool = False) -> Op:
+    """The operation as it is done on a real node.
+
+    `plain`: of traffic whose pods every operator counts alike; they ask for no CPU, since a whole one has no room.
+    """
     if op.op == "finish":  # nothing in a pause image ends by itself
         return replace(op, op="fail")
     if op.op != "create":
         return op
     spec = {
         **op.body["spec"],
-        "containers": [_small(container, image) for container in op.body["spec"]["containers"]],
+        "containers": [_small(container, image, plain=plain) for container in op.body["spec"]["containers"]],
         "schedulerName": NO_SCHEDULER,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -61,8 +64,8 @@ def fitted(op: Op, image: str) -> Op:
     return replace(op, body={**op.body, "spec": spec})
 
 
-def _small(container: Mapping[str, Any], image: str) -> dict[str, Any]:
-    given = container["resources"]["requests"]
+def _small(container: Mapping[str, Any], image: str, *, plain: bool) -> dict[str, Any]:
+    given = {name: value for name, value in container["resources"]["requests"].items() if not plain or name != "cpu"}
     requests = {name: SMALL[name][value] if name in SMALL else value for name, value in given.items()}
     resources = {**container["resources"], "requests": requests}
     return {**container, "image": image, "imagePullPolicy": "IfNotPresent", "resources": resources}

@@ -36,11 +36,13 @@ def test_what_is_decided_is_made_fit_for_a_kubelet() -> None:
     assert seen == {"create", "fail", "delete"}
 
 
-def test_plain_pods_fit_too() -> None:
-    """A whole CPU is more than a small node has to spare."""
-    op = real.fitted(plain_pod(seeds.stream(1), Churn(plain=True), ("plain", 1), "node-a"), "pause:1")
+def test_plain_pods_ask_for_no_part_of_a_cpu() -> None:
+    """A whole CPU is more than a small node has to spare, and a part of one is not what every operator counts alike."""
+    made = plain_pod(seeds.stream(1), Churn(plain=True), ("plain", 1), "node-a")
 
-    assert op.body["spec"]["containers"][0]["resources"]["requests"]["cpu"] == "10m"
+    op = real.fitted(made, "pause:1", plain=True)
+
+    assert sorted(op.body["spec"]["containers"][0]["resources"]["requests"]) == ["ephemeral-storage", "memory"]
 
 
 def test_what_is_no_creation_stays_as_it_is() -> None:
