@@ -65,7 +65,9 @@ def fitted(op: Op, image: str, *, plain: bool = False) -> Op:
 
 
 def _small(container: Mapping[str, Any], image: str, *, plain: bool) -> dict[str, Any]:
-    given = {name: value for name, value in container["resources"]["requests"].items() if not plain or name != "cpu"}
+    given = container["resources"]["requests"]
     requests = {name: SMALL[name][value] if name in SMALL else value for name, value in given.items()}
+    if plain:
+        requests["cpu"] = "0"
     resources = {**container["resources"], "requests": requests}
     return {**container, "image": image, "imagePullPolicy": "IfNotPresent", "resources": resources}

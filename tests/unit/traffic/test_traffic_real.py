@@ -42,7 +42,9 @@ def test_plain_pods_ask_for_no_part_of_a_cpu() -> None:
 
     op = real.fitted(made, "pause:1", plain=True)
 
-    assert sorted(op.body["spec"]["containers"][0]["resources"]["requests"]) == ["ephemeral-storage", "memory"]
+    requests = op.body["spec"]["containers"][0]["resources"]["requests"]
+    assert (requests["cpu"], sorted(requests)) == ("0", ["cpu", "ephemeral-storage", "memory"])
+    placed(Pods(), op)
 
 
 def test_what_is_no_creation_stays_as_it_is() -> None:
