@@ -12,13 +12,17 @@
     |- OperatorError                the system under test cannot be started at all
     |- FaultError                   a fault could not be injected or undone
     |- HistoryError                 a history or bundle on disk cannot be read
-    `- WaitTimeoutError             a condition did not come true before its deadline
+    |- WaitTimeoutError             a condition did not come true before its deadline
+    `- DefectError                  the harness itself is broken: an exception that nobody expected
 
 A message says what happened, the value it happened with, and what to do about it. Foreign exceptions are mapped
 where they enter. A verdict is never an exception: a broken promise is data (`harness.check.verdict`).
 """
 
 from __future__ import annotations
+
+import traceback
+from pathlib import Path
 
 
 class HarnessError(Exception):
@@ -92,3 +96,23 @@ class WaitTimeoutError(HarnessError):
         self.awaited = awaited
         self.waited_s = waited_s
         self.last = last
+
+
+class DefectError(HarnessError):
+    """The harness itself is broken: an exception that nobody expected, as one sentence with its place."""
+
+    @classmethod
+    def of(cls, exc: Exception) -> DefectError:
+        """The first exception of a group, or the exception itself, with the last place of ours that it came through."""
+        while isinstance(exc, ExceptionGroup):
+            exc = exc.exceptions[0]
+        frames = traceback.extract_tb(exc.__traceback__)
+        ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
+        where = [f"{Path(frame.filename).relative_to(_PACKAGE.parent)}:{frame.lineno}" for frame in ours[-1:]]
+        said = " ".join([type(exc).__name__, *([f"({exc})"] if str(exc) else []), *(f"at {place}" for place in where)])
+        return cls(
+            f"a defect of the harness: {said}", hint="please report it with the traceback above or in pytest.log"
+        )
+
+
+_PACKAGE = Path(__file__).resolve().parent

@@ -19,7 +19,7 @@ from harness.bundle import DATASTORE_VARIABLE, ERROR_FILE, PROGRESS_FILE
 from harness.bundle.manifest import read_json, write_json
 from harness.cluster.backend import BackendSpec
 from harness.cluster.datastore import parse_many
-from harness.errors import HarnessError, PlatformError
+from harness.errors import DefectError, HarnessError, PlatformError
 from harness.run import plan as plans
 from harness.run.choose import choose, optional_parts
 from harness.run.engine import Setup, carry_out
@@ -105,6 +105,9 @@ def run(job: Job) -> int:
     except HarnessError as exc:
         note_error(job, exc)
         return CANNOT_RUN
+    except Exception as exc:
+        note_error(job, DefectError.of(exc))
+        raise
     return DONE
 
 

@@ -64,3 +64,16 @@ def test_a_timeout_without_progress_does_not_invent_any() -> None:
 def test_every_error_is_the_harness_own(name: str) -> None:
     """One except clause of the command line catches them all."""
     assert issubclass(getattr(errors, name), errors.HarnessError)
+
+
+def test_a_defect_says_what_was_raised_and_where() -> None:
+    """The last place of ours counts, and of a group its first exception."""
+    with pytest.raises(AttributeError) as raised:
+        errors.DefectError.of(None)  # type: ignore[arg-type]
+
+    error = errors.DefectError.of(ExceptionGroup("several", [raised.value, ValueError("second")]))
+
+    assert re.fullmatch(
+        r"a defect of the harness: AttributeError \('NoneType' .*\) at harness/errors\.py:\d+", error.what
+    )
+    assert errors.DefectError.of(KeyError()).what == "a defect of the harness: KeyError"
