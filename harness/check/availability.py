@@ -10,7 +10,7 @@ from harness.check.base import Context, capped, checker
 from harness.check.recovery import recoveries
 from harness.check.tracks import SLACK_S
 from harness.check.verdict import Finding, PromiseVerdict, judge
-from harness.check.windows import API, GRPC, MEMBER, OPERATOR, REST, WATCH, Span, merged, touches
+from harness.check.windows import API, GRPC, MEMBER, OPERATOR, REST, WATCH, Span, merged, touches, without
 from harness.model.inventory import ABSENT
 from harness.model.storage import CLASSES
 from harness.model.timeline import PRESENT, STORAGE_PRESENT
@@ -153,7 +153,8 @@ def avail_2(context: Context) -> PromiseVerdict:
 
     Not counted: requests while the listener or the process is away by a fault (and until RECOVER-3 and RECOVER-1 want
     it back), or while the process is away by its own exit and one API timeout before: SURVIVE-1 judges the exit. An
-    operator that the liveness script restarts is away from then on, as by a fault.
+    operator that the liveness script restarts is away from then on, as by a fault. Time in which an answer could not
+    reach us, because we stood still or the way to the operator's pod was shut, is no time that it took.
     """
     limit_s = context.objective("AVAIL-2")
     findings: list[Finding] = []
@@ -188,7 +189,7 @@ def _unanswered(context: Context, source: str, answers: Sequence[Answer], limit_
     findings: list[Finding] = []
     stretch: list[Answer] = []
     for answer in (*answers, None):
-        if answer is not None and (not answer.answered or answer.t - answer.t0 > limit_s):
+        if answer is not None and _late(context, answer, limit_s):
             stretch.append(answer)
             continue
         if stretch:
@@ -208,6 +209,13 @@ def _unanswered(context: Context, source: str, answers: Sequence[Answer], limit_
             )
         stretch = []
     return findings
+
+
+def _late(context: Context, answer: Answer, limit_s: float) -> bool:
+    """Whether there was no answer in time, of the time in which one could have reached us."""
+    if answer.t - answer.t0 <= limit_s:
+        return not answer.answered
+    return sum(end - begin for begin, end in without((answer.t0, answer.t), context.timeline.unheard)) > limit_s
 
 
 def _latency(latencies: Sequence[float]) -> dict[str, float]:

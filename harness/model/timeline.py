@@ -26,7 +26,7 @@ from harness.model.inventory import ABSENT, FIELDS, ExpectedNode, ExpectedStorag
 from harness.model.readings import fits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from harness.history.record import Record
 
@@ -88,8 +88,16 @@ class _Steps:
         return bisect_right(self.times, t) - 1
 
 
+HARNESS, WAY = "harness", "way to the operator"
+UNHEARD = frozenset({HARNESS, WAY})
+"""Resources of gaps in which nobody heard what the operator said: we stood still, or nothing came through to us."""
+
+
 class Timeline:
-    """Expected values over time; build one with `Timeline.build`. Times are seconds since the run began."""
+    """Expected values over time; build one with `Timeline.build`. Times are seconds since the run began.
+
+    `gaps`: when the truth was not surely known; `unheard`: those of them in which answers did not reach us (`UNHEARD`).
+    """
 
     def __init__(
         self,
@@ -97,11 +105,13 @@ class Timeline:
         label_history: Mapping[str, Sequence[LabelStep]],
         gaps: tuple[Window, ...],
         classes: tuple[str, ...] = (),
+        unheard: tuple[Window, ...] = (),
     ) -> None:
         self._steps = steps
         self._classes = classes
         self.label_history = label_history
         self.gaps = gaps
+        self.unheard = unheard
 
     @classmethod
     def build(cls, history: Records, excepted: frozenset[str] = frozenset()) -> Timeline:
@@ -204,7 +214,7 @@ class _Builder:
                 for name in touched:
                     self._note_labels(name, t, record["rv"])
         labels: dict[str, Sequence[LabelStep]] = {name: tuple(steps) for name, steps in self.labels.items()}
-        return Timeline(self.steps, labels, _gaps(records), tuple(sorted(self.classes)))
+        return Timeline(self.steps, labels, _gaps(records), tuple(sorted(self.classes)), _gaps(records, UNHEARD))
 
     def _note(self, name: str, t: float) -> None:
         old = self.last.get(name)
@@ -277,8 +287,8 @@ def _of_storage(item: ExpectedStorage | None) -> Iterator[tuple[str, Any]]:
     yield from item.values.items()
 
 
-def _gaps(records: Iterable[Record]) -> tuple[Window, ...]:
-    """The truth gaps of all resources together, merged; one without an end lasts to the last record."""
+def _gaps(records: Iterable[Record], resources: Collection[str] = ()) -> tuple[Window, ...]:
+    """The gaps of these resources, or of all, merged; one without an end lasts to the last record."""
     opened: dict[str, float] = {}
     windows: list[Window] = []
     last = 0.0
@@ -287,6 +297,8 @@ def _gaps(records: Iterable[Record]) -> tuple[Window, ...]:
         if record["k"] != "gap":
             continue
         resource = record["resource"]
+        if resources and resource not in resources:
+            continue
         if record["phase"] == "begin":
             opened.setdefault(resource, float(record.get("since", last)))
         elif record["phase"] == "end":

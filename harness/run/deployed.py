@@ -10,6 +10,7 @@ from harness.cluster.backend import ELSEWHERE, POD
 from harness.cluster.base import POD_NAMESPACE
 from harness.errors import UsageError
 from harness.image.store import Image, Say, silent
+from harness.model.timeline import WAY
 from harness.operator.base import SIMULATED_DISCOVERY, OperatorConfig, OperatorSpec
 from harness.operator.container import OperatorPod
 from harness.operator.elsewhere import OperatorElsewhere
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from harness.history.writer import HistoryWriter
     from harness.operator.base import Operator
     from harness.scenario import Scenario
-
-WAY = "way to the operator"
-"""The resource of gaps in which an answer that does not come says nothing of an operator in a pod."""
 
 _IMAGES: dict[OperatorSpec, Image] = {}
 

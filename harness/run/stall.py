@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.model.timeline import HARNESS
 from harness.wait import interval
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 TICK_S = 0.1
 STALL_S = 0.5
 """Half of the slack that checkers give to our own watch; the other half is for what the API server takes."""
-
-RESOURCE = "harness"
 
 
 async def follow(history: HistoryWriter, clock: RunClock) -> None:
@@ -36,5 +35,5 @@ def note(history: HistoryWriter, due: float, now: float) -> None:
     """Write down the gap from `due` to `now`, seconds since the run began, if it is one."""
     if now - due > STALL_S:
         why = f"the harness stood still for {now - due:.2f} s"
-        history.add("gap", phase="begin", resource=RESOURCE, since=round(due, 6), why=why)
-        history.add("gap", phase="end", resource=RESOURCE, why=why)
+        history.add("gap", phase="begin", resource=HARNESS, since=round(due, 6), why=why)
+        history.add("gap", phase="end", resource=HARNESS, why=why)

@@ -192,6 +192,38 @@ def test_unanswered_requests_are_one_finding(outcome: str, took: float) -> None:
     assert "query: 3 requests in a row" in finding.text
 
 
+@pytest.mark.parametrize("resource", ["harness", "way to the operator", "nodes"])
+@pytest.mark.parametrize(
+    ("outcome", "shut_s", "excused"), [("error", 4.0, True), ("timeout", 4.0, True), ("error", 2.0, False)]
+)
+def test_an_answer_that_could_not_reach_us_is_not_late(
+    resource: str, outcome: str, shut_s: float, excused: bool
+) -> None:
+    """Of six seconds those count in which we listened and the way was open; not to see the truth is no excuse."""
+    story = away("AVAIL-2")
+    story.observe(11.0, 15.0)
+    story.add("gap", 25.0, phase="begin", resource=resource, since=25.5 - shut_s, why="shut")
+    story.add("gap", 25.5, phase="end", resource=resource, why="open")
+    story.failure("query", 26.0, outcome, took=6.0)
+    story.observe(27.0, 40.0)
+    story.end(40.0)
+
+    assert story.verdict("AVAIL-2").verdict is (PASS if excused and resource != "nodes" else FAIL)
+
+
+def test_a_refusal_is_one_however_busy_we_are() -> None:
+    """Nobody waited for an answer that was refused at once."""
+    story = away("AVAIL-2")
+    story.observe(11.0, 15.0)
+    story.failure("query", 20.0, "refused", took=0.01)
+    story.add("gap", 21.0, phase="begin", resource="harness", since=19.5, why="stood still")
+    story.add("gap", 21.0, phase="end", resource="harness", why="stood still")
+    story.observe(22.0, 40.0)
+    story.end(40.0)
+
+    assert story.verdict("AVAIL-2").verdict is FAIL
+
+
 @pytest.mark.parametrize(("affects", "expected"), [("operator", PASS), ("rest", PASS), ("grpc", FAIL), ("api", FAIL)])
 def test_only_faults_on_the_listener_excuse_silence(affects: str, expected: object) -> None:
     """A refused REST request is excused while the process or the REST listener is harmed, and by nothing else."""

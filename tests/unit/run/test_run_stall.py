@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from harness.history import reader
+from harness.model.timeline import HARNESS
 from harness.run import stall
 from harness.wait import Progress, interval, until
 
@@ -20,9 +21,9 @@ def test_a_look_that_is_late_is_a_gap(history: HistoryWriter) -> None:
     stall.note(history, 2.0, 2.1 + stall.STALL_S)
 
     begin, end = reader.read(history.path).of("gap")
-    assert (begin["phase"], begin["since"], begin["resource"]) == ("begin", 2.0, stall.RESOURCE)
+    assert (begin["phase"], begin["since"], begin["resource"]) == ("begin", 2.0, HARNESS)
     assert "stood still for 0.60 s" in begin["why"]
-    assert (end["phase"], end["resource"]) == ("end", stall.RESOURCE)
+    assert (end["phase"], end["resource"]) == ("end", HARNESS)
 
 
 def test_a_loop_that_is_kept_from_running_is_noticed(history: HistoryWriter) -> None:
