@@ -7,14 +7,15 @@ import os
 import signal
 import subprocess
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ci.gates.wanted import judged, not_run
+from ci.gates.wanted import OTHERWISE, judged, not_run
 from harness.bundle.manifest import read_json, write_json
 from harness.cli.gate import COMPARISON_FILE
 from harness.cluster.sweep import sweep
 from harness.errors import HistoryError, PlatformError
+from harness.history import reader
 from harness.run.saboteurs import environment
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ _LOOK_S = 0.2
 _END_DEADLINE_S = 60.0
 """How long a gate that is asked to end may take: it gives its runs 30 s."""
 _SAID = 600
+_STILL_S = 2.0
+"""What a machine takes from its runs without harm to what they say: a second each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,12 @@ class Workshop:
             wall_s = float(read_json(place / WALL_FILE)["wall_s"])
         except (HistoryError, KeyError, TypeError, ValueError):
             wall_s = None
-        return judged(wanted, read_json(place / COMPARISON_FILE), wall_s=wall_s, where=str(place))
+        shown = judged(wanted, read_json(place / COMPARISON_FILE), wall_s=wall_s, where=str(place))
+        still_s = stood_still(place) if shown.outcome == OTHERWISE else 0.0
+        if still_s < _STILL_S:
+            return shown
+        note = f"the machine was too busy: the harness stood still for {still_s:.1f} s; remove {place} and begin again"
+        return replace(shown, wrong=(*shown.wrong, note))
 
     def _said(self, one: _Running) -> str:
         text = self.log(one.wanted).read_text(encoding="utf-8", errors="replace").strip()
@@ -146,6 +154,17 @@ class Workshop:
             one.process.send_signal(signal.SIGTERM)
         for one in self._running:
             _end(one.process)
+
+
+def stood_still(place: Path) -> float:
+    """For how many seconds of a gate's runs the harness itself had no processor."""
+    total = 0.0
+    for path in sorted(place.glob("*/[0-9]*/**/history.jsonl")):
+        with contextlib.suppress(HistoryError):  # of a run that the comparison says nothing of either
+            for record in reader.read(path).records:
+                if record["k"] == "gap" and record["resource"] == "harness" and "since" in record:
+                    total += record["t"] - record["since"]
+    return total
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

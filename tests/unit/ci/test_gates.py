@@ -26,8 +26,10 @@ from ci.gates.wanted import (
     of_rows,
     of_the_same,
 )  # fmt: skip
-from ci.gates.workshop import Workshop
+from ci.gates.workshop import Workshop, stood_still
+from harness.clock import RunClock
 from harness.errors import HistoryError, UsageError
+from harness.history.writer import HistoryWriter
 from harness.run import saboteurs
 from harness.run.saboteurs import Row
 
@@ -195,7 +197,7 @@ def test_what_is_printed_names_what_was_wrong() -> None:
 @pytest.fixture
 def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
     """A workshop whose gates are a small program each that leaves a comparison; that of seed 13 leaves none."""
-    program = "import pathlib,sys; p=pathlib.Path(sys.argv[1]); p.mkdir(parents=True); print('made');"
+    program = "import pathlib,sys; p=pathlib.Path(sys.argv[1]); p.mkdir(parents=True, exist_ok=True); print('made');"
     program += "(p/'comparison.json').write_text(sys.argv[2]) if sys.argv[2] else sys.exit(3)"
 
     def argv(self: Wanted, out: Path, workers: int) -> list[str]:
@@ -228,6 +230,25 @@ def test_another_gates_place_is_refused(workshop: Workshop) -> None:
 
     with pytest.raises(HistoryError, match="its seed was 11"):
         workshop.before([other])
+
+
+def test_what_a_busy_machine_has_spoilt_is_told(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gate that did not say what it should names how long its harness had no processor, and what to do."""
+    bundle = workshop.place(WANTED) / "candidate" / "01" / "a" / "x"
+    bundle.mkdir(parents=True)
+    writer = HistoryWriter(bundle, RunClock(origin=0.0, monotonic=lambda: 0.0))
+    for at, phase, more in ((7.5, "begin", {"since": 4.0}), (7.5, "end", {})):
+        writer.add("gap", at=at, phase=phase, resource="harness", why="the harness stood still", **more)
+    writer.close()
+    assert stood_still(workshop.place(WANTED)) == 3.5
+
+    (fine,) = workshop.run([WANTED])
+    monkeypatch.setattr("tests.unit.ci.test_gates.FOUND", FINE)
+    (spoilt,) = workshop.run([WANTED])
+
+    assert fine.wrong == ()
+    assert spoilt.outcome == OTHERWISE
+    assert "the harness stood still for 3.5 s; remove" in spoilt.wrong[-1]
 
 
 def test_an_interrupt_ends_what_runs(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
