@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -15,6 +17,9 @@ _STACK_BYTES = 1 << 30
 """One control plane with its operator and its test process takes about 650 MiB."""
 
 _WORKERS_MOST = 8
+
+_A_LITTLE_BYTES = 1 << 16
+"""What cannot even take that much is full: a run that met it has freed some of what it had written."""
 
 
 def usual_workers() -> int:
@@ -41,6 +46,16 @@ def make_out(given: Path | None) -> Path:
             f"cannot write to {path}: {exc.strerror}", hint="choose a writable --out directory"
         ) from exc
     return path
+
+
+def has_room(out: Path) -> bool:
+    """Whether a little more can be written there; that there is no room is what this finds out, and nothing else."""
+    try:
+        with tempfile.TemporaryFile(dir=out) as probe:
+            probe.write(b"\0" * _A_LITTLE_BYTES)
+    except OSError as exc:
+        return exc.errno not in {errno.ENOSPC, errno.EDQUOT}
+    return True
 
 
 def suite_root() -> Path:

@@ -20,7 +20,7 @@ from harness.cli.backend import asked, at_once, backend_options, bring_for
 from harness.cli.backend import words as backend_words
 from harness.cli.bundle import pack_all
 from harness.cli.collect import Asked
-from harness.cli.place import make_out, suite_environment, suite_root, usual_workers
+from harness.cli.place import has_room, make_out, suite_environment, suite_root, usual_workers
 from harness.cli.progress import Board
 from harness.cluster import datastore as datastores
 from harness.cluster.sweep import sweep
@@ -268,6 +268,11 @@ def conclude(status: int, out: Path, json_file: Path | None, console: Console) -
             raise UsageError(
                 "no scenario matches",
                 hint="see the names with: pytest scenarios --collect-only -q; some need --datastore etcd3, or all",
+            )
+        if not has_room(out):
+            raise PlatformError(
+                f"no scenario could be run: no space is left on the disk of {out}",
+                hint="free some space or choose another --out",
             )
         raise HarnessError(
             f"no scenario could be run (pytest ended with {status}):\n{log[-3000:]}",

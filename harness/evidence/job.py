@@ -7,7 +7,6 @@ dies with whoever started it. What it does goes into the campaign's progress, wh
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -15,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.bundle import DATASTORE_VARIABLE, ERROR_FILE, PROGRESS_FILE
+from harness.bundle import DATASTORE_VARIABLE, ERROR_FILE, PROGRESS_FILE, progress
 from harness.bundle.manifest import read_json, write_json
 from harness.cluster.backend import BackendSpec
 from harness.cluster.datastore import parse_many
@@ -103,7 +102,12 @@ def run(job: Job) -> int:
         )
         carry_out(job.plan, setup)
     except HarnessError as exc:
-        note_error(job, exc)
+        # A full disk may be the very reason: it takes neither note nor log.
+        with contextlib.suppress(PlatformError, OSError):
+            note_error(job, exc)
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"harness: {exc}\n")
+            sys.stderr.flush()
         return CANNOT_RUN
     except Exception as exc:
         note_error(job, DefectError.of(exc))
@@ -125,12 +129,7 @@ class _Phases:
     name: str
 
     def __call__(self, scenario: str, phase: str) -> None:
-        line = json.dumps({"scenario": f"{self.name}/{scenario}", "phase": phase}) + "\n"
-        fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            os.write(fd, line.encode())
-        finally:
-            os.close(fd)
+        progress.note(self.path, f"{self.name}/{scenario}", phase)
 
 
 _asked = False

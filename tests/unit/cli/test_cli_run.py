@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+import tempfile
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from rich.console import Console
 
+from harness.cli import run
 from harness.cli.main import main
-from harness.cli.place import make_out, usual_workers
-from harness.cli.run import A_FAIL, ALL_PASS, AN_UNKNOWN, CANNOT_RUN, INTERRUPTED, exit_code
-from harness.errors import PlatformError, UsageError
+from harness.cli.place import has_room, make_out, usual_workers
+from harness.cli.run import A_FAIL, ALL_PASS, AN_UNKNOWN, CANNOT_RUN, INTERRUPTED, conclude, exit_code
+from harness.errors import HarnessError, PlatformError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,3 +138,28 @@ def test_a_test_file_that_is_not_there_is_refused(
     assert ended.value.code == CANNOT_RUN
     assert f"{missing}: there is no such file" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_said_in_the_place_of_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing was written any more, the reason is one sentence; elsewhere pytest's own words are shown."""
+    (tmp_path / "pytest.log").write_text("E   OSError: [Errno 28] No space", encoding="utf-8")
+
+    with pytest.raises(HarnessError, match="Errno 28"):
+        conclude(1, tmp_path, None, Console())
+    monkeypatch.setattr(run, "has_room", lambda out: out != tmp_path)
+    with pytest.raises(PlatformError, match=f"no space is left on the disk of {tmp_path}") as caught:
+        conclude(1, tmp_path, None, Console())
+    assert "free some space" in caught.value.hint
+
+
+def test_room_is_found_out_by_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a disk that is full has none; nothing is left of the probe."""
+    assert has_room(tmp_path)
+    assert has_room(tmp_path / "not-there")
+    assert list(tmp_path.iterdir()) == []
+
+    def full(**_more: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    assert not has_room(tmp_path)
