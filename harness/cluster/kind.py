@@ -15,7 +15,7 @@ from harness.cluster.backend import KIND, BackendSpec
 from harness.cluster.base import Ground
 from harness.cluster.datastore import ETCD, ETCD3
 from harness.cluster.kindcluster import KindCluster
-from harness.cluster.kindconfig import MOST_WORKERS, KindShape
+from harness.cluster.kindconfig import MOST_WORKERS, KindShape, beyond_label
 from harness.cluster.remote import RemoteCluster
 from harness.errors import ClusterError, PlatformError
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 THERE = frozenset({
     capability.SERVERS, capability.RIGHTS, capability.POLICIES, capability.NAMESPACES, capability.CLUSTER_OBJECTS,
     capability.OPERATOR, capability.NODE_MARKING, capability.NODE_DRAIN, capability.NODE_REJOIN,
-    capability.NODE_DELETE, capability.KUBELET, capability.CONTAINERS, capability.REGISTRY,
+    capability.NODE_DELETE, capability.NODE_NAMES, capability.KUBELET, capability.CONTAINERS, capability.REGISTRY,
     capability.OPERATOR_PROCESS, capability.OPERATOR_POD, capability.CONFIG_FILE,
 })  # fmt: skip
 """What it has: everything is ours to harm but the processes within the nodes, which belong to their kubelets."""
@@ -67,7 +67,7 @@ class KindBackend:
     async def start(self, toolchain: Toolchain, shape: Shape, *, parent: Path | None = None) -> RemoteCluster:
         """A cluster with as many machines as are wanted; leaves nothing behind when that fails."""
         async with AsyncExitStack() as undo:
-            wanted = KindShape(shape.servers, workers(shape), self.node_image)
+            wanted = KindShape(shape.servers, workers(shape), self.node_image, names=shape.node_names)
             made = await KindCluster.start(toolchain, shape=wanted, parent=parent)
             undo.push_async_callback(made.stop)
             cluster = await reached(made)
@@ -81,8 +81,12 @@ def backend(spec: BackendSpec) -> KindBackend:
 
 
 def workers(shape: Shape) -> int:
-    """How many workers a cluster needs that has so many machines to use: none where one node is all of it."""
-    return 0 if shape.servers == 1 and shape.machines <= 1 else max(1, shape.machines)
+    """How many workers a cluster needs that has so many machines to use: none where one node is all of it.
+
+    A control plane cannot have every name (`kindnames`).
+    """
+    alone = shape.servers == 1 and shape.machines <= 1 and not beyond_label(shape.node_names)
+    return 0 if alone else max(1, shape.machines)
 
 
 async def reached(made: KindCluster) -> RemoteCluster:
