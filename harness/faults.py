@@ -45,6 +45,7 @@ from harness.fault.rejected import DiscoveryPodRejected
 from harness.fault.rights import RightsRevoked
 from harness.fault.second import SecondOperator
 from harness.fault.server import ServerKilled, ServerPaused
+from harness.fault.servercertificates import ServerCertificatesRotated
 from harness.fault.servermachine import ServerMachineKilled
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
 from harness.fault.starved import OperatorStarved
@@ -157,6 +158,7 @@ __all__ = [
     "RightsRevoked",
     "RuntimeStopped",
     "SecondOperator",
+    "ServerCertificatesRotated",
     "ServerKilled",
     "ServerMachineKilled",
     "ServerPaused",

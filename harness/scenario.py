@@ -81,8 +81,9 @@ class Scenario:
     campaign's. `pods`: what is put on the nodes after the gate, and stays.
 
     `machines`: it can be run on real nodes, whatever they are, and needs so many of them; 0: on simulated ones only,
-    because it is about their number, size, names or hardware. On real nodes the first ones stand for those of `nodes`,
-    so that a fault may name them. `needs`: words of `cluster.capability` beside those that follow from the rest.
+    because it is about their number, size or hardware. On real nodes the first ones stand for those of `nodes`, so that
+    a fault may name them; where there are `names`, they are called so too. `needs`: words of `cluster.capability`
+    beside those that follow from the rest.
     """
 
     id: str
@@ -214,8 +215,12 @@ class Scenario:
                 f"scenario {self.id}: a fault names {far[0]!r}, for which no real node stands",
                 hint=f"machines={self.machines} stands for {', '.join(sorted(standing))}",
             )
-        if self.machines and self.names:
-            raise UsageError(f"scenario {self.id}: real nodes have names of their own", hint="machines=0 or names=()")
+        unheld = sorted(set(self.names) - standing)
+        if self.machines and unheld:
+            raise UsageError(
+                f"scenario {self.id}: no real node is called {unheld[0][:80]!r}",
+                hint="names are of the first `machines` of its nodes, in the order of their names",
+            )
         acts = self.traffic is not None or self.volumes is not None or self.config is not None or bool(self.faults)
         if capability.RUNNING_OPERATOR in self.needs and (acts or not self.machines):
             raise UsageError(
@@ -231,6 +236,7 @@ class Scenario:
             capability.OPERATOR: capability.RUNNING_OPERATOR not in self.needs,
             capability.SIMULATED_NODES: not self.machines or (self.traffic is not None and self.traffic.whole),
             capability.SERVERS: self.servers > 1,
+            capability.NODE_NAMES: bool(self.machines) and bool(self.names),
             capability.DATASTORE_FAULTS: bool(self.quota_mib),
             capability.API_PROXY: self.proxied,
             capability.CONFIG_FILE: self.config is not None and not self.config.inline,

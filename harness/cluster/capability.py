@@ -33,6 +33,7 @@ NODE_MARKING = "node-marking"
 NODE_DRAIN = "node-drain"
 NODE_REJOIN = "node-rejoin"
 NODE_DELETE = "node-delete"
+NODE_NAMES = "node-names"
 KUBELET = "kubelet"
 CONTAINERS = "containers"
 OPERATOR_PROCESS = "operator-process"
@@ -63,6 +64,7 @@ MEANING: Mapping[str, str] = {
     NODE_DRAIN: "all pods of a node can be driven away",
     NODE_REJOIN: "nodes can be deleted and join again",
     NODE_DELETE: "nodes can be deleted for good",
+    NODE_NAMES: "nodes can be given names of any length",
     KUBELET: "real kubelets and a container runtime run the pods",
     CONTAINERS: "nodes are containers that can be stopped, paused, killed and cut off",
     OPERATOR_PROCESS: "the operator is a process of this machine",

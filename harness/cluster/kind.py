@@ -15,7 +15,7 @@ from harness.cluster.backend import KIND, BackendSpec
 from harness.cluster.base import Ground
 from harness.cluster.datastore import ETCD, ETCD3
 from harness.cluster.kindcluster import KindCluster
-from harness.cluster.kindconfig import MOST_WORKERS, SERVERS, KindShape
+from harness.cluster.kindconfig import MOST_WORKERS, SERVERS, KindShape, beyond_label
 from harness.cluster.remote import RemoteCluster
 from harness.errors import ClusterError, PlatformError, UsageError
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 THERE = frozenset({
     capability.SERVERS, capability.RIGHTS, capability.POLICIES, capability.NAMESPACES, capability.CLUSTER_OBJECTS,
     capability.OPERATOR, capability.NODE_MARKING, capability.NODE_DRAIN, capability.NODE_REJOIN,
-    capability.NODE_DELETE, capability.KUBELET, capability.CONTAINERS, capability.REGISTRY,
+    capability.NODE_DELETE, capability.NODE_NAMES, capability.KUBELET, capability.CONTAINERS, capability.REGISTRY,
     capability.OPERATOR_PROCESS, capability.OPERATOR_POD, capability.CONFIG_FILE,
 })  # fmt: skip
 """What it has: everything is ours to harm but the processes within the nodes, which belong to their kubelets."""
@@ -73,7 +73,9 @@ class KindBackend:
     def shaped(self, shape: Shape) -> KindShape:
         """The nodes of a cluster for a scenario of that shape."""
         servers = max(shape.servers, self.least_servers)
-        return KindShape(servers, max(workers(servers, shape.machines), self.least_workers), self.node_image)
+        # Where nodes are named there are as many as there are names.
+        count = max(workers(servers, shape), 0 if shape.node_names else self.least_workers)
+        return KindShape(servers, count, self.node_image, names=shape.node_names)
 
     async def start(self, toolchain: Toolchain, shape: Shape, *, parent: Path | None = None) -> RemoteCluster:
         """A cluster with as many machines as are wanted; leaves nothing behind when that fails."""
@@ -100,9 +102,13 @@ def _number(spec: BackendSpec, name: str, usual: int) -> int:
     return int(text)
 
 
-def workers(servers: int, machines: int) -> int:
-    """How many workers a cluster needs that has so many machines to use: none where one node is all of it."""
-    return 0 if servers == 1 and machines <= 1 else max(1, machines)
+def workers(servers: int, shape: Shape) -> int:
+    """How many workers a cluster needs beside so many servers: none where one node is all of it.
+
+    A control plane cannot have every name (`kindnames`).
+    """
+    alone = servers == 1 and shape.machines <= 1 and not beyond_label(shape.node_names)
+    return 0 if alone else max(1, shape.machines)
 
 
 async def reached(made: KindCluster) -> RemoteCluster:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from harness.cluster import dockercli, dockershim, kernel, kindconfig, kindmade, nodeimage
+from harness.cluster import dockercli, dockershim, kernel, kindconfig, kindmade, kindnames, nodeimage
 from harness.cluster.kindconfig import KindShape
 from harness.cluster.kubeconfig import load
 from harness.cluster.nodebox import CONTROL_PLANE, WORKER, NodeBox, boxes
@@ -103,7 +103,8 @@ class KindCluster:
             undo.callback(ports.release)
             name = kindconfig.cluster_name(run_dir.mark, worker)
             servers, workers = kindconfig.node_names(name, shape)
-            nodes = {**boxes(servers, CONTROL_PLANE, name), **boxes(workers, WORKER, name)}
+            own, given = (shape.names, ()) if not workers else ((), shape.names)
+            nodes = {**boxes(servers, CONTROL_PLANE, name, own), **boxes(workers, WORKER, name, given)}
             cluster = cls(name, shape, image, run_dir, ports, command, engine, nodes)
             undo.push_async_callback(cluster._end)
             await cluster._launch(began)
@@ -131,6 +132,8 @@ class KindCluster:
         self._client = self.reached.client()
         await self._client.__aenter__()
         self.kubernetes = str((await self._client.get("/version"))["gitVersion"])
+        for late in kindconfig.beyond_label(self.shape.names):
+            await kindnames.rejoin(self._client, self.servers[0], self.nodes[late])
         await self.ready(READY_DEADLINE_S)
 
     def _environment(self) -> dict[str, str]:
@@ -248,7 +251,7 @@ class KindCluster:
         """
         if not await asyncio.to_thread(archive.is_file):
             raise ClusterError(f"no image archive {archive}", hint="make one by `docker save --output FILE IMAGE`")
-        chosen = ["--nodes", ",".join(self.node(name).name for name in nodes)] if nodes else []
+        chosen = ["--nodes", ",".join(self.node(name).container for name in nodes)] if nodes else []
         await self._kind(
             "load", "image-archive", str(archive), "--name", self.name, *chosen, doing=f"load {archive.name}"
         )

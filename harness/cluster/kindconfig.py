@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from harness.errors import UsageError
+from harness.names.limits import LABEL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SERVERS = (1, 3)
 MOST_WORKERS = 20
@@ -23,13 +28,16 @@ GRACE_S = 8.0
 class KindShape:
     """What a kind cluster is made of. `servers`: control-plane nodes; `workers`: further nodes.
 
-    `image`: what --node-image named; `grace_s`: how long a node may be silent before it counts as unknown.
+    `image`: what --node-image named; `grace_s`: how long a node may be silent before it counts as unknown. `names`: of
+    the nodes that may be used, in order: of the workers, or of the only node; () for kind's own. A worker alone can
+    have a name beyond the limit of a label (`kindnames`).
     """
 
     servers: int = 1
     workers: int = 0
     image: str | None = None
     grace_s: float = GRACE_S
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise UsageError for what no cluster can be."""
@@ -37,6 +45,20 @@ class KindShape:
             raise UsageError(f"a kind cluster with {self.servers} servers", hint="1 or 3: etcd needs a majority")
         if not 0 <= self.workers <= MOST_WORKERS:
             raise UsageError(f"a kind cluster with {self.workers} workers", hint=f"0 to {MOST_WORKERS}")
+        usable = self.workers or self.servers
+        if len(set(self.names)) not in {0, usable} or len(set(self.names)) != len(self.names):
+            raise UsageError(f"{len(self.names)} names for {usable} nodes", hint="one for each, no two alike, or none")
+        if not self.workers and beyond_label(self.names):
+            raise UsageError(
+                f"a control plane called {self.names[0][:80]!r}…: a kubelet cannot register under more than {LABEL} "
+                "characters",
+                hint="give it to a worker",
+            )
+
+
+def beyond_label(names: Sequence[str]) -> tuple[str, ...]:
+    """Those of the names under which no kubelet registers by itself, because its label with it would be too long."""
+    return tuple(name for name in names if len(name) > LABEL)
 
 
 def cluster_name(mark: str, worker: str = "") -> str:
@@ -51,7 +73,10 @@ def cluster_name(mark: str, worker: str = "") -> str:
 
 
 def node_names(name: str, shape: KindShape) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What kind will call the control-plane nodes and the workers, which is what their containers are called too."""
+    """What kind will call the containers of the control-plane nodes and of the workers.
+
+    Nodes that are given no other names are called so too.
+    """
 
     def numbered(role: str, count: int) -> tuple[str, ...]:
         return tuple(f"{name}-{role}{number if number > 1 else ''}" for number in range(1, count + 1))
@@ -66,7 +91,9 @@ def document(name: str, shape: KindShape, image: str) -> str:
     and the node lifecycle controller waits for `grace_s`.
     """
     node = {"image": image} if image else {}
-    nodes = [{"role": "control-plane", **node}] * shape.servers + [{"role": "worker", **node}] * shape.workers
+    roles = ["control-plane"] * shape.servers + ["worker"] * shape.workers
+    called = (*("" for _ in roles[: len(roles) - len(shape.names)]), *shape.names)
+    nodes = [{"role": role, **node, **_named(name)} for role, name in zip(roles, called, strict=True)]
     controllers = {
         "kind": "ClusterConfiguration",
         "controllerManager": {
@@ -91,6 +118,15 @@ def document(name: str, shape: KindShape, image: str) -> str:
         "name": name,
         "networking": {"apiServerAddress": "127.0.0.1"},
         "kubeadmConfigPatches": [yaml.safe_dump(part, sort_keys=False) for part in (controllers, kubelet)],
-        "nodes": [dict(one) for one in nodes],
+        "nodes": nodes,
     }
     return yaml.safe_dump(body, sort_keys=False)
+
+
+def _named(name: str) -> dict[str, Any]:
+    """What has kubeadm register a node under that name; nothing for one that has none, or that is given it later."""
+    if not name or beyond_label((name,)):
+        return {}
+    kinds = ("InitConfiguration", "JoinConfiguration")
+    patches = [{"kind": kind, "nodeRegistration": {"name": name}} for kind in kinds]
+    return {"kubeadmConfigPatches": [yaml.safe_dump(patch, sort_keys=False) for patch in patches]}

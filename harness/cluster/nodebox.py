@@ -16,32 +16,36 @@ CONTROL_PLANE, WORKER = "control-plane", "worker"
 
 @dataclass(frozen=True, slots=True)
 class NodeBox:
-    """A node's container; both have the same name. Every call raises ClusterError when Docker refuses."""
+    """A node's container. `name`: the node's; `container`: as kind has called it, which may be another name.
+
+    Every call raises ClusterError when Docker refuses.
+    """
 
     name: str
     role: str
     network: str
+    container: str
 
     async def exec(self, *command: str, timeout_s: float = dockercli.CALL_TIMEOUT_S, stdin: bytes | None = None) -> str:
         """What a command in it prints."""
         options = ["--interactive"] if stdin is not None else []
-        return await dockercli.acall("exec", *options, self.name, *command, timeout_s=timeout_s, stdin=stdin)
+        return await dockercli.acall("exec", *options, self.container, *command, timeout_s=timeout_s, stdin=stdin)
 
     async def state(self) -> str:
         """Docker's word for it: running, paused, exited, …; "gone" when there is no such container."""
         if not await self._exists():
             return "gone"
-        return (await dockercli.acall("container", "inspect", "--format", "{{.State.Status}}", self.name)).strip()
+        return (await dockercli.acall("container", "inspect", "--format", "{{.State.Status}}", self.container)).strip()
 
     async def pause(self) -> None:
         """Freeze every process of it; one that is frozen already is no error."""
         if await self.state() == "running":
-            await dockercli.acall("pause", self.name)
+            await dockercli.acall("pause", self.container)
 
     async def unpause(self) -> None:
         """Let them go on; one that does is no error."""
         if await self.state() == "paused":
-            await dockercli.acall("unpause", self.name)
+            await dockercli.acall("unpause", self.container)
 
     async def kill(self) -> None:
         """SIGKILL it, as a power cut would; one that has ended is no error."""
@@ -55,11 +59,11 @@ class NodeBox:
         """Boot it again with its disk; one that runs is no error."""
         await self.unpause()
         if await self.state() != "running":
-            await dockercli.acall("start", self.name)
+            await dockercli.acall("start", self.container)
 
     async def restart(self) -> None:
         """Kill it and boot it again at once."""
-        await dockercli.acall("restart", "--time", "0", self.name)
+        await dockercli.acall("restart", "--time", "0", self.container)
 
     async def started_at(self) -> str:
         """When it was started last, as Docker writes it."""
@@ -84,16 +88,17 @@ class NodeBox:
     async def _end(self, verb: str, *options: str) -> None:
         if await self.state() in {"running", "paused"}:
             await self.unpause()
-            await dockercli.acall(verb, *options, self.name)
+            await dockercli.acall(verb, *options, self.container)
 
     async def _inspected(self, form: str) -> str:
-        return await dockercli.acall("container", "inspect", "--format", form, self.name)
+        return await dockercli.acall("container", "inspect", "--format", form, self.container)
 
     async def _exists(self) -> bool:
-        listed = await dockercli.acall("ps", "--all", "--format", "{{.Names}}", "--filter", f"name=^{self.name}$")
-        return self.name in listed.split()
+        listed = await dockercli.acall("ps", "--all", "--format", "{{.Names}}", "--filter", f"name=^{self.container}$")
+        return self.container in listed.split()
 
 
-def boxes(names: Sequence[str], role: str, network: str) -> dict[str, NodeBox]:
-    """Node -> its container."""
-    return {name: NodeBox(name, role, network) for name in names}
+def boxes(containers: Sequence[str], role: str, network: str, names: Sequence[str] = ()) -> dict[str, NodeBox]:
+    """Node -> its container; nodes without a name of their own are called what their containers are."""
+    called = [*names, *containers[len(names) :]]
+    return {name: NodeBox(name, role, network, container) for name, container in zip(called, containers, strict=True)}

@@ -20,7 +20,8 @@ class Shape:
     operator shows the token of a service account, which it finds in a file, instead of a certificate. `ceph`: the
     namespaces of Ceph clusters, in whose tools pods the command `ceph` can be run. `audited`: each API server writes an
     audit log (`harness.cluster.audit`). `machines`: how many real nodes a cluster of such has to have, beside those
-    that carry the control plane alone; `operator_in`: where the operator will run, one of `backend.PLACES`.
+    that carry the control plane alone; `operator_in`: where the operator will run, one of `backend.PLACES`;
+    `node_names`: what those real nodes are called, in order, () for names of the backend's own.
     """
 
     large: bool = False
@@ -37,6 +38,7 @@ class Shape:
     audited: bool = False
     machines: int = 0
     operator_in: str = "process"
+    node_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.servers not in {1, 3} or (self.servers == 3 and self.datastore.kind != "etcd3"):

@@ -57,6 +57,7 @@ from harness.fault.rights import RESOURCES, RightsRevoked
 from harness.fault.rights import VERBS as RIGHTS
 from harness.fault.second import SecondOperator
 from harness.fault.server import ServerKilled, ServerPaused
+from harness.fault.servercertificates import ServerCertificatesRotated
 from harness.fault.servermachine import ROLES as OF_SERVER
 from harness.fault.servermachine import ServerMachineKilled
 from harness.fault.sql import ConnectionsExhausted, SqlReadOnly
@@ -112,7 +113,7 @@ KINDS: Mapping[str, type[Any]] = {
         ConfigChanged, ConfigBroken, ConfigDeleted,
         StorageClassDeleted, StorageClassUnlabelled, VolumeDeleted, PoolFilled, CephToolsBroken,
         MachinePaused, MachineKilled, MachineStopped, MachineRestarted, KubeletStopped, RuntimeStopped, NodePressed,
-        NodeCutOff, ServerMachineKilled, DiscoveryImageMissing,
+        NodeCutOff, ServerMachineKilled, ServerCertificatesRotated, DiscoveryImageMissing,
     )
 }  # fmt: skip
 

@@ -66,21 +66,26 @@ async def replaced_or_refused(operator: OperatorControl, pid: int) -> str:
 
 async def serial_number(host: str, port: int) -> int:
     """The serial number of the certificate that is shown on the port; raises WaitTimeoutError when there is none."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # who it is by is not in question here
 
     async def shown(progress: Progress) -> int | None:
-        try:
-            async with asyncio.timeout(2.0):
-                _, writer = await asyncio.open_connection(host, port, ssl=context)
-        except (OSError, TimeoutError) as exc:
-            progress.last = repr(exc)
-            return None
-        encoded = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        writer.close()
-        return x509.load_der_x509_certificate(encoded).serial_number
+        return await shown_serial_number(progress, host, port)
 
     return await until(f"port {port} to show a certificate", shown, deadline_s=BITE_DEADLINE_S)
+
+
+async def shown_serial_number(progress: Progress, host: str, port: int) -> int | None:
+    """The same for whoever is waiting for more than that: None, and why, when no certificate is shown now."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # who it is by is not in question here
+    try:
+        async with asyncio.timeout(2.0):
+            _, writer = await asyncio.open_connection(host, port, ssl=context)
+    except (OSError, TimeoutError) as exc:
+        progress.last = f"{host}:{port} shows no certificate: {exc!r}"
+        return None
+    encoded = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    return x509.load_der_x509_certificate(encoded).serial_number
 
 
 async def unanswered(port: int) -> str:

@@ -105,6 +105,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
         (
             "machine-paused", "machine-killed", "machine-stopped", "machine-restarted", "kubelet-stopped",
             "runtime-stopped", "node-pressed", "node-cut-off", "discovery-image-missing",
+            "server-certificates-rotated",
         ),
         (KUBELET, CONTAINERS),
     ),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.fault.base import Fault, State, World
 
 API_SERVER = "the API server"
+API_SERVERS = "the API servers, one after the other"
 SERVER = "one server"
 MEMBER, TWO_MEMBERS = "one etcd member", "two etcd members"
 DATASTORE, CONTENT, WAY = "the datastore", "the datastore's content", "the way to the datastore"
@@ -33,6 +34,7 @@ REQUESTS, WATCHES = "the operator's requests", "the operator's watches"
 
 RADII: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("api-server-killed", "api-server-hung", "certificate-replaced"), (API_SERVER,)),
+    "server-certificates-rotated": (API_SERVERS,),
     **dict.fromkeys(("server-killed", "server-paused"), (SERVER,)),
     **dict.fromkeys(
         ("leader-moved", "member-killed", "member-paused", "member-partitioned", "member-slowed", "member-replaced"),
@@ -98,8 +100,7 @@ RADII: Mapping[str, tuple[str, ...]] = {
 _CONTROL_PLANE = frozenset({API_SERVER, SERVER, MEMBER, TWO_MEMBERS, DATASTORE, CONTENT, WAY})
 _OF_NODES = frozenset({ONE_NODE, NODES, NEW_NODES})
 _EXCLUSIVE: Mapping[str, str] = {
-    API_SERVER: API_SERVER,
-    SERVER: API_SERVER,
+    **dict.fromkeys((API_SERVER, API_SERVERS, SERVER), API_SERVER),
     **dict.fromkeys((MEMBER, TWO_MEMBERS, DATASTORE, WAY), DATASTORE),
     CONTENT: CONTENT,
     **dict.fromkeys((ONE_NODE, NODES, NEW_NODES), "node"),
@@ -183,7 +184,7 @@ def touched(fault: Fault, state: State, world: World) -> Touched:
         nodes=frozenset(_nodes(state)) if words & _OF_NODES else frozenset(),
         processes=frozenset(_processes(words, state, world)),
         operator=OPERATOR in words,
-        control_plane=bool(words & _CONTROL_PLANE),
+        control_plane=bool(words & (_CONTROL_PLANE | {API_SERVERS})),
         datastore=bool(words & (_CONTROL_PLANE - {API_SERVER})),
     )
 

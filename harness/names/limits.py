@@ -14,9 +14,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 SUBDOMAIN, LABEL, KEY = 253, 63, 63
+FILE, UID = 255, 36
+"""What a file may be called on Linux, and how long a uid is."""
 DISCOVERY_POD = "operator-inventory-hardware-discovery-"
 STORAGE_KEY = "capabilities.storage.class."
 NODE, NAMESPACE, POD, STORAGE_CLASS = "node", "namespace", "pod", "storage class"
+_SERVICES = "akash-services"
+
+
+def runs(namespace: int) -> int:
+    """How long a pod's name may be in a namespace whose name is so long, for a kubelet to run the pod.
+
+    Its log directory is NAMESPACE_NAME_UID below /var/log/pods. The API server accepts longer ones, which never start.
+    """
+    return FILE - UID - 2 - namespace
+
 
 FAR = 200
 """A model's name has no limit of its own; this is far beyond those of all that is made from it."""
@@ -34,12 +46,14 @@ LIMITS: Mapping[str, tuple[Limit, ...]] = {
     NODE: (
         Limit(LABEL - len(DISCOVERY_POD), "the hostname of its discovery pod, which kubelets cut to a DNS label"),
         Limit(LABEL, "the value of the label kubernetes.io/hostname, and one DNS label of the name"),
+        Limit(runs(len(_SERVICES)) - len(DISCOVERY_POD), "the log directory of its discovery pod on a real node"),
         Limit(SUBDOMAIN - len(DISCOVERY_POD), "the name of its discovery pod, a DNS subdomain"),
         Limit(SUBDOMAIN, "a Node's name is a DNS subdomain"),
     ),
     NAMESPACE: (Limit(LABEL, "a Namespace's name is a DNS label, and the value of kubernetes.io/metadata.name"),),
     POD: (
         Limit(LABEL, "its hostname, which kubelets cut to a DNS label"),
+        Limit(runs(LABEL), "its log directory on a real node, whatever its namespace is called"),
         Limit(SUBDOMAIN, "a Pod's name is a DNS subdomain"),
     ),
     STORAGE_CLASS: (
@@ -49,8 +63,10 @@ LIMITS: Mapping[str, tuple[Limit, ...]] = {
 }
 """By kind of object, in rising order. The last one is the name's own."""
 
-FITTING: Mapping[str, int] = {NODE: SUBDOMAIN - len(DISCOVERY_POD), NAMESPACE: LABEL, POD: SUBDOMAIN}
-"""The longest name with which everything that the contract makes from it can be made as the contract says."""
+FITTING: Mapping[str, int] = {
+    NODE: runs(len(_SERVICES)) - len(DISCOVERY_POD), NAMESPACE: LABEL, POD: SUBDOMAIN
+}  # fmt: skip
+"""The longest name with which everything that the contract makes from it can be made, and run, as the contract says."""
 
 
 def of_model(vendor: str, *, interface: str, memory_size: str) -> tuple[Limit, ...]:

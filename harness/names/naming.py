@@ -27,7 +27,7 @@ DOTTED, DASHED, DIGITS = "dotted", "dashed", "digits"
 WORDS: Mapping[str, str] = {
     USUAL: "as the scenario has them",
     SHORTEST: "one character, more where there are more than 26",
-    FITTING: "as long as leaves room for all that the contract makes from a name (nodes: 215)",
+    FITTING: "as long as leaves room for all that the contract makes from a name (nodes: 165)",
     LONGEST: "as long as Kubernetes accepts (nodes and pods: 253, namespaces: 63; GPU models: the most for one label)",
     DOTTED: "several DNS labels, where dots are allowed",
     DASHED: "dashes in a row",
@@ -156,6 +156,11 @@ class Naming:
             [name for end in _ends(wanted, width) if (name := make(end) or end) not in taken] for width in count(1)
         )
         return dict(zip(names, next(made for made in tries if len(made) >= len(names)), strict=False))
+
+
+def at_most(word: str, most: int) -> str:
+    """The naming itself, or where it makes longer names of pods than that, the one of that many characters."""
+    return str(most) if len(Naming(word).pod("pod", 0)) > most else word
 
 
 def parse(text: str) -> Naming:

@@ -25,7 +25,7 @@ from harness.reference.inventory import Inventory
 from harness.reference.labels import managed
 from harness.reference.leaks import LEAKS
 from harness.reference.log import LOG
-from harness.reference.naming import discovery_pod_name
+from harness.reference.naming import PREFIX
 from harness.reference.pause import pause
 from harness.reference.records import NodeRecord, PodRecord, decode_pod
 from harness.reference.resources import NOTHING, Amounts
@@ -88,7 +88,7 @@ def _ready_only(node: NodeRecord) -> bool:
 
 
 def _short_names_only(node: NodeRecord) -> bool:
-    return reportable(node) and len(discovery_pod_name(node.name)) <= _HOSTNAME_MOST
+    return reportable(node) and len(PREFIX + node.name) <= _HOSTNAME_MOST
 
 
 def _whole_stale_map(

@@ -111,7 +111,7 @@ class Discovery:
         if not (self.state.offered(node.name) or blind_s) or self._gave_up(node, memory, blind_s):
             memory.token = None
             return _QUIET_S
-        pod = self.state.discovery_pods.get(discovery_pod_name(node.name))
+        pod = self.state.discovery_pods.get(discovery_pod_name(node.name, self.state.pod_namespace))
         if pod is None or pod.discovery is None:
             memory.ending_since = None
             return await self._make_pod(node, memory)
@@ -235,7 +235,7 @@ class Discovery:
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {
-                "name": discovery_pod_name(node.name),
+                "name": discovery_pod_name(node.name, self.state.pod_namespace),
                 "namespace": self.state.pod_namespace,
                 "labels": DISCOVERY_LABELS,
                 # The garbage collector removes the pod with its Node, even when the operator is dead by then.

@@ -148,7 +148,7 @@ def carry_out(plan: Plan, setup: Setup) -> RunResult:
     """
     began = time.monotonic()
     spec = setup.datastore or DatastoreSpec(plan.datastore)
-    setup = replace(setup, seed=plan.seed, settle=plan.settle, datastore=spec)
+    setup = replace(setup, seed=plan.seed, settle=plan.settle, datastore=spec, names=plan.names)
     plan = replace(plan, datastore=setup.spec(plan.scenario).kind, backend=setup.backend.name)
     if why := setup.not_applicable(plan.scenario):
         raise UsageError(f"{plan.scenario.id} is not applicable on {plan.backend}: {why}", hint="another --backend")

@@ -11,12 +11,22 @@ from typing import TYPE_CHECKING
 
 from harness.errors import ClusterError
 from harness.fault import naming as named
+from harness.names.naming import USUAL
 from harness.traffic import real
 
 if TYPE_CHECKING:
     from harness.cluster.base import Ground
     from harness.history.writer import HistoryWriter
     from harness.scenario import Scenario
+
+
+def names(scenario: Scenario, word: str) -> tuple[str, ...]:
+    """What real nodes are to be called: as those for which they stand, where names are what it is about, or asked for.
+
+    `word`: of `--names`, under whose names the scenario is already. () leaves them to the backend.
+    """
+    asked = bool(scenario.names) or word != USUAL
+    return tuple(sorted(scenario.nodes)[: scenario.machines]) if asked else ()
 
 
 def settled(scenario: Scenario, ground: Ground, history: HistoryWriter) -> Scenario:

@@ -263,6 +263,7 @@ def _shape_of(scenario: Scenario, setup: Setup) -> Shape:
         audited=setup.audit,
         machines=scenario.machines,
         operator_in=setup.operator_in,
+        node_names=machines.names(scenario, setup.names),
     )
 
 

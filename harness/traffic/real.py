@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from harness.names.limits import LABEL, runs
+from harness.names.naming import at_most
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -40,8 +43,11 @@ ENDED = {"spec": {"activeDeadlineSeconds": 1}}
 
 
 def churn(wanted: Churn, nodes: int) -> Churn:
-    """As much of it as so many real nodes take; labels of nodes that are not ours are left alone."""
-    return replace(wanted, rate=min(wanted.rate, RATE), live=max(1, min(wanted.live, MOST_EACH * nodes)), labels=False)
+    """As much of it as so many real nodes take, under names that they run; labels of nodes are left alone."""
+    live = max(1, min(wanted.live, MOST_EACH * nodes))
+    return replace(
+        wanted, rate=min(wanted.rate, RATE), live=live, labels=False, named=at_most(wanted.named, runs(LABEL))
+    )
 
 
 def fitted(op: Op, image: str, *, plain: bool = False) -> Op:

@@ -12,7 +12,7 @@ import pytest
 
 from harness import PASS, Churn, Run, Scenario, faults, nodes
 
-NODE_LENGTHS = (24, 62, 64, 214, 252)
+NODE_LENGTHS = (24, 62, 64, 164, 165, 166, 214, 252)
 ALIKE = (26, 64, 215, 216, 253)
 SHAPES = {
     "dotted": ("10.0.0.12", "ip-10-0-0-12.eu-west-1.compute.internal"),

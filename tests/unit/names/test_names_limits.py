@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cluster.base import POD_NAMESPACE
 from harness.cluster.hardware import GpuModel
 from harness.model.hardware import GpuInfo, wanted_labels
 from harness.names.limits import FITTING, LIMITS, NODE, STORAGE_CLASS, SUBDOMAIN, interesting, of_model
@@ -43,8 +44,8 @@ def test_the_longest_fitting_node_name_is_the_last_with_the_contracts_pod() -> N
     """With one more character the pod's name would not be the contract's."""
     fits, beyond = name_of_length(FITTING[NODE]), name_of_length(FITTING[NODE] + 1)
 
-    assert discovery_pod_name(fits) == PREFIX + fits
-    assert discovery_pod_name(beyond) != PREFIX + beyond
+    assert discovery_pod_name(fits, POD_NAMESPACE) == PREFIX + fits
+    assert discovery_pod_name(beyond, POD_NAMESPACE) != PREFIX + beyond
 
 
 def test_the_limit_of_a_storage_class_is_its_labels() -> None:

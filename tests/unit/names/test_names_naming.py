@@ -91,7 +91,7 @@ def test_nodes_are_as_long_as_the_number_says(names: list[str], length: int) -> 
 def test_nodes_leave_room_where_it_is_needed(names: list[str], most: int) -> None:
     """`most` cuts what would be longer."""
     assert {len(name) for name in Naming(LONGEST).nodes(names, most=most).values()} == {most}
-    assert {len(name) for name in Naming(FITTING).nodes(names, most=most).values()} == {min(most, 215)}
+    assert {len(name) for name in Naming(FITTING).nodes(names, most=most).values()} == {min(most, 165)}
 
 
 def test_the_shortest_names_have_one_character_as_long_as_that_is_possible() -> None:

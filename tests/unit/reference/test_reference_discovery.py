@@ -19,7 +19,7 @@ from harness.reference.resources import NOTHING
 from harness.reference.state import State
 
 NODE = NodeRecord("n1", "node-1", True, False, NOTHING, NOTHING, {})
-OWN = discovery_pod_name("n1")
+OWN = discovery_pod_name("n1", "services")
 
 
 @dataclass

@@ -59,7 +59,7 @@ def test_too_few_nodes_are_an_error_that_counts_them() -> None:
     [
         ({"machines": 4}, "machines=4 is out of range"),
         ({"machines": 1, "faults": (faults.NodeCordoned(node="worker-2"),)}, "a fault names 'worker-2'"),
-        ({"machines": 1, "names": ("worker-1",)}, "real nodes have names of their own"),
+        ({"machines": 1, "names": ("worker-2",)}, "no real node is called .worker-2."),
         ({"needs": ("magic",)}, "needs 'magic' is not known"),
         ({"needs": ("running-operator",), "machines": 1}, "only looked at"),
     ],

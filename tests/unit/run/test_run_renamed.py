@@ -153,7 +153,7 @@ def test_an_expression_finds_the_nodes_that_it_found(expression: str, found: str
 
 @pytest.mark.parametrize(
     ("fault", "length"),
-    [(faults.ForeignPod(), 215), (faults.LeftoverPods(), 215), (faults.DiscoveryPodDeleted(), 253)],
+    [(faults.ForeignPod(), 165), (faults.LeftoverPods(), 165), (faults.DiscoveryPodDeleted(), 253)],
     ids=lambda value: getattr(value, "kind", None),
 )
 def test_a_fault_that_needs_the_contracts_pod_name_finds_room_for_it(fault: faults.Fault, length: int) -> None:
