@@ -22,7 +22,7 @@ from harness.run import saboteurs
 from harness.run.choose import optional_parts
 from harness.run.saboteurs import SEED
 from harness.toolchain import DEFAULT_KUBERNETES
-from harness.visible import shortened
+from harness.visible import shortened, visible
 
 ROOT = Path(__file__).resolve().parents[2]
 CANNOT_RUN, INTERRUPTED = 3, 130
@@ -135,7 +135,7 @@ def main() -> None:
         exc.show()
         sys.exit(CANNOT_RUN)
     except HarnessError as exc:
-        click.echo(f"ci.gates: {exc}", err=True)
+        click.echo(f"ci.gates: {visible(str(exc))}", err=True)
         sys.exit(CANNOT_RUN)
     except (KeyboardInterrupt, click.exceptions.Abort):
         sys.exit(INTERRUPTED)
