@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from harness.check.contract import PROMISES
 from harness.errors import HarnessError, HistoryError
@@ -133,6 +134,11 @@ def link(path: str) -> str:
     return "./" + quote(path)
 
 
+def parted(name: str) -> Markup:
+    """A name that may be broken behind a slash, where a reader expects it, before it is broken anywhere."""
+    return Markup("/<wbr>").join(Markup.escape(part) for part in visible(name).split("/"))
+
+
 def _shown_text(value: Any) -> Any:
     return visible(value) if type(value) is str else value
 
@@ -145,7 +151,9 @@ def environment() -> Environment:
         # Only plain strings: what the engine has marked as its own markup stays.
         finalize=_shown_text,
     )  # fmt: skip
-    environment.filters.update(link=link, seconds=seconds, px=lambda value: f"{value:.1f}".removesuffix(".0"))
+    environment.filters.update(
+        link=link, parted=parted, seconds=seconds, px=lambda value: f"{value:.1f}".removesuffix(".0")
+    )
     environment.globals.update(
         badge=words.badge, sign=words.SIGN, state=words.state, outcome=words.outcome, recovery=words.recovery,
         harm=words.harm, setting=words.setting, objective=words.objective, promise_text=words.promise_text,

@@ -25,6 +25,7 @@ from harness.cli.toolchain import toolchain
 from harness.cli.track_record import track_record
 from harness.cli.undo import undo_command
 from harness.errors import HarnessError
+from harness.visible import visible
 
 CANNOT_RUN = 3
 """Exit code when the harness itself could not do what was asked; 0 to 2 are verdicts (all PASS, a FAIL, an UNKNOWN)."""
@@ -53,7 +54,7 @@ def main() -> None:
         exc.show()
         sys.exit(CANNOT_RUN)
     except HarnessError as exc:
-        click.echo(f"harness: {exc}", err=True)
+        click.echo(f"harness: {visible(str(exc))}", err=True)  # it may hold names of a cluster, or an operator's words
         sys.exit(CANNOT_RUN)
     except KeyboardInterrupt:
         sys.exit(130)

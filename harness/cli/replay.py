@@ -72,13 +72,13 @@ def replay(
     """
     with opened(path) as bundle:
         first = replays.original(bundle, promises)
-    store = _datastore(datastore, first)
+    store, provider = _datastore(datastore, first), replays.provider_of(first.plan)
     name, saboteur = replays.operator_of(first.operator, operator, defect)
     spec = choose(name, saboteur)
     console = Console()
     directory = make_out(out)
     version = kubernetes or first.plan.kubernetes or DEFAULT_KUBERNETES
-    tools = bring(version, also=optional_parts([store]))
+    tools = bring(version, also=optional_parts([store], [provider]))
     if spec.sha256:
         preflight(spec, tools)
     introduce(first, spec, console)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -42,6 +43,7 @@ _PYTEST_INTERRUPTED, _PYTEST_NO_TESTS = 2, 5
 _END_DEADLINE_S = 30.0
 LOG_FILE = "pytest.log"
 _LEFT_OUT_SHOWN = 8
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 FIXTURES = ("fixtures.options", "fixtures.campaign", "fixtures.runs", "fixtures.outcome", "fixtures.select")
 """What conftest.py registers."""
 
@@ -258,7 +260,7 @@ def conclude(status: int, out: Path, json_file: Path | None, console: Console) -
     """Print what the campaign wrote, copy its summary, and turn both into the exit code."""
     summary = read_summary(out)
     if summary is None or not (summary["scenarios"] or summary.get("errors")):
-        log = (out / LOG_FILE).read_text(encoding="utf-8", errors="replace")
+        log = _COLOURS.sub("", (out / LOG_FILE).read_text(encoding="utf-8", errors="replace"))
         if status == _PYTEST_NO_TESTS and summary is not None and summary["not_applicable"]:
             raise UsageError(
                 "nothing of what was asked for is applicable:\n" + "\n".join(_left_out(summary)[:_LEFT_OUT_SHOWN]),

@@ -86,12 +86,13 @@ def shrink(
         versions = bundle.versions
     if not first.findings:
         raise UsageError(f"{path} has no finding: its verdict is {first.verdict}", hint="there is nothing to keep")
+    provider = replays.provider_of(first.plan)
     name, saboteur = replays.operator_of(first.operator, operator, defect)
     spec = choose(name, saboteur)
     console = Console()
     directory = make_out(out)
     version = kubernetes or first.plan.kubernetes or DEFAULT_KUBERNETES
-    tools = bring(version, also=optional_parts([DatastoreSpec(first.plan.datastore)]))
+    tools = bring(version, also=optional_parts([DatastoreSpec(first.plan.datastore)], [provider]))
     if spec.sha256:
         preflight(spec, tools)
     introduce(first, spec, console)

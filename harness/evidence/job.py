@@ -88,9 +88,9 @@ def run(job: Job) -> int:
     try:
         given = parse_many(os.environ.get(DATASTORE_VARIABLE) or job.plan.datastore)[0]
         job = replace(job, plan=replace(job.plan, datastore=given.kind))
-        operator = choose(job.operator, job.defect)
+        operator, provider = choose(job.operator, job.defect), BackendSpec(job.plan.backend)
         setup = Setup(
-            toolchain=resolve(kubernetes=job.kubernetes, also=optional_parts([given])),
+            toolchain=resolve(kubernetes=job.kubernetes, also=optional_parts([given], [provider])),
             operator=operator,
             out=job.directory,
             seed=job.plan.seed,
@@ -98,7 +98,7 @@ def run(job: Job) -> int:
             phase=_Phases(job.out / PROGRESS_FILE, job.name),
             datastore=given,
             audit=job.audit,
-            backend=BackendSpec(job.plan.backend),
+            backend=provider,
         )
         carry_out(job.plan, setup)
     except HarnessError as exc:

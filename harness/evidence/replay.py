@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 from harness.bundle import CAPTURED
 from harness.check.contract import judge_history
 from harness.check.verdict import FAIL, PASS, UNKNOWN, Verdict
+from harness.cluster import backend
+from harness.cluster.backend import BackendSpec
 from harness.errors import HarnessError, UsageError
 from harness.evidence.findings import Shown, shown, signatures
 from harness.evidence.pool import outcome
 from harness.operator.base import REFERENCE
 from harness.run import plan as plans
+from harness.run.engine import not_applicable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -74,6 +77,24 @@ def original(bundle: Bundle, promises: Collection[str] = ()) -> Original:
         bundle.notes,
         doubts_of(judgement),
     )
+
+
+def provider_of(plan: Plan) -> BackendSpec:
+    """What provides the cluster of a stored plan, here as it did there.
+
+    Raises UsageError where no plan can be carried out on it, PlatformError where this machine lacks it.
+    """
+    spec = BackendSpec(plan.backend)
+    if spec.name not in backend.BY_ITSELF:
+        raise UsageError(
+            f"{plan.scenario.id} was run on a cluster that was there already, and no bundle says how it is reached",
+            hint=f"harness run -k {plan.scenario.id} --seed {plan.seed} --backend {spec.name} …",
+        )
+    if why := not_applicable(plan.scenario, spec):
+        raise UsageError(f"{plan.scenario.id} is not applicable on {spec.name}: {why}", hint="the plan was changed")
+    for obstacle in backend.make(spec).obstacles():
+        raise obstacle
+    return spec
 
 
 def operator_of(stored: Mapping[str, str], operator: str | None, defect: str | None) -> tuple[str, str | None]:

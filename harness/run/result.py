@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.bundle import STATE_FILE, VERDICTS_FILE
 from harness.bundle.manifest import write_json
 from harness.check.contract import PROMISES, Judgement
-from harness.check.verdict import UNKNOWN, PromiseVerdict, Verdict
+from harness.check.verdict import FAIL, UNKNOWN, PromiseVerdict, Verdict
 from harness.cluster.backend import EMBEDDED
 from harness.errors import PlatformError, UsageError
 from harness.history.state import states
@@ -75,7 +76,7 @@ class RunResult:
         return self.promise(promise).verdict
 
     def explain(self, promise: str | None = None) -> str:
-        """Promise, verdict, findings or reasons, seed, bundle, and the command that reproduces it."""
+        """Promise, verdict, findings or reasons, seed, bundle, and the commands that repeat it and make it small."""
         lines = [f"{self.scenario} on operator {self.operator.get('name')}"]
         chosen = (
             [self.promise(promise)] if promise else [v for v in self.judgement.promises if v.verdict.value != "PASS"]
@@ -92,6 +93,9 @@ class RunResult:
         lines += [f"seed: {self.seed}", f"bundle: {self.bundle}"]
         if self.reproduce:
             lines.append(f"reproduce: {self.reproduce}")
+        if self.verdict is FAIL:
+            whose = " --operator …" if self.operator.get("sha256") else ""  # a bundle does not hold a binary
+            lines.append(f"one small file that shows it: harness shrink {shlex.quote(str(self.bundle))}{whose}")
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, Any]:

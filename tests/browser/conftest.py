@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import sync_playwright
 
+from reports import gate
 from reports.write import write_all
-from tests.unit.reports import bundles, stores
+from tests.unit.reports import bundles, gates, stores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +33,13 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(params=["usual", "hostile", "datastores"])
+@pytest.fixture(params=["usual", "hostile", "datastores", "gate"])
 def written(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """The reports of a usual campaign, of one full of hostile names, and of one on several datastores."""
+    """The reports of a usual campaign, of one full of hostile names, of one on several datastores, and of a gate."""
+    if request.param == "gate":
+        out = gates.compared(tmp_path / "out")
+        gate.write(out)
+        return out
     make = {"usual": bundles.campaign, "hostile": bundles.hostile, "datastores": stores.on_datastores}[request.param]
     out = make(tmp_path / "out")
     write_all(out)

@@ -50,8 +50,9 @@ def seen(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Seen]:
 
 
 def pages(out: Path) -> list[Path]:
-    """Every page of a campaign, its index first."""
-    return [out / "index.html", *sorted(out.rglob("report.html"))]
+    """Every page of a campaign or a gate, the first one first."""
+    first = next(path for path in (out / "index.html", out / "gate.html") if path.exists())
+    return [first, *sorted({*out.rglob("index.html"), *out.rglob("report.html")} - {first})]
 
 
 def test_a_page_is_complete_in_itself(seen: Seen, written: Path) -> None:

@@ -18,11 +18,13 @@ from harness.run import plan as plans
 from tests.unit.capture import cluster
 from tests.unit.capture.apiserver import CONFIG_MAP, SERVICES, Api, service, serving, written
 from tests.unit.evidence.test_rejudge import run_main
+from tests.unit.reports.bundles import HOSTILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+STEERING = "\x1b\x07\u202e"
 Call = Callable[..., tuple[int, str, str]]
 INVENTORY = f"{SERVICES}/operator-inventory:api/proxy/v1/inventory"
 NODES, PODS = "/api/v1/nodes", "/api/v1/pods"
@@ -121,6 +123,24 @@ def test_what_identifies_is_in_no_file_of_the_bundle(api: Api, call: Call, tmp_p
     assert len(text) > 5000
     assert [word for word in (cluster.SECRET, "127.0.0.1:", "a-token", str(tmp_path), "10.1.2.3") if word in text] == []
     assert cluster.SECRET not in said
+
+
+def test_names_made_to_steer_a_terminal_are_shown_not_obeyed(api: Api, call: Call) -> None:
+    """What an operator reports, and what an API server that is nobody's friend calls its objects."""
+    reported = cluster.inventory(wrong=True)
+    reported["nodes"].append({**reported["nodes"][0], "name": HOSTILE})
+    reported["storage"].append({**reported["storage"][0], "info": {"class": HOSTILE, "iops": HOSTILE}})
+    api.objects[INVENTORY] = reported
+    code, said, err = call()
+
+    assert (code, err) == (1, "")
+    assert [char for char in said if char in STEERING] == []
+    assert "present" in said
+    api.lists[SERVICES] = [service(HOSTILE)]
+    code, out, err = call(out="other.tar.zst")
+    assert code == 3
+    assert [char for char in out + err if char in STEERING] == []
+    assert "\\x1b[31m" in err
 
 
 def test_a_cluster_that_does_not_stand_still_accuses_nobody(api: Api, call: Call, tmp_path: Path) -> None:

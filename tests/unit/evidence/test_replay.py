@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.bundle import PLAN_FILE
+from harness.bundle.manifest import CHECKSUMS_FILE, seal
 from harness.bundle.opened import read
 from harness.check.verdict import FAIL, PASS, UNKNOWN
 from harness.cli import replay as cli
-from harness.errors import UsageError
+from harness.cluster.embeddedbackend import EmbeddedBackend
+from harness.errors import PlatformError, UsageError
 from harness.evidence.replay import counts, operator_of, original, repetition, reproduced
 from harness.toolchain import Toolchain
 from tests.unit.bundle.written import OPERATOR, SCENARIO, whole
@@ -158,6 +161,39 @@ def test_what_cannot_be_repeated_is_said_before_anything_is_made(
     bundle = whole(tmp_path / "first", dies=True)
 
     code, _out, err = run_main(capsys, monkeypatch, "replay", str(bundle), "--out", str(tmp_path / "again"), *words)
+
+    assert code == 3
+    assert said in err
+    assert "hint" in err
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize("command", ["replay", "shrink"])
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("moon", "the plan's backend 'moon' is not known"),
+        ("external", "was run on a cluster that was there already"),
+        ("kind", "is not applicable on kind: needs simulated-nodes"),
+        ("embedded", "no such thing here"),
+    ],
+)
+def test_a_plan_for_a_backend_that_is_not_there_is_refused_at_once(
+    command: str, named: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """One error with a way out, exit code 3, no directory, and nothing is brought or begun."""
+    bundle = whole(tmp_path / "first", dies=True)
+    plan = json.loads((bundle / PLAN_FILE).read_text(encoding="utf-8"))
+    (bundle / PLAN_FILE).write_text(json.dumps({**plan, "backend": named}), encoding="utf-8")
+    (bundle / CHECKSUMS_FILE).unlink()
+    seal(bundle)
+    lacking = (PlatformError("no such thing here", hint="bring it"),)
+    monkeypatch.setattr(EmbeddedBackend, "obstacles", lambda _self: lacking)
+
+    code, _out, err = run_main(
+        capsys, monkeypatch, command, str(bundle), "--operator", "reference", "--out", str(tmp_path / "again")
+    )
 
     assert code == 3
     assert said in err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -13,25 +13,10 @@ from reports.gate import junit, main, render, write
 from reports.gate_page import rows
 from tests.unit.reports.bundles import HOSTILE, write_run
 from tests.unit.reports.bundles import kept as kept_promises
+from tests.unit.reports.gates import body, cell
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def cell(outcome: str, scenario: str = "chaos/x", **more: Any) -> dict[str, Any]:
-    """One compared promise."""
-    sides = {"candidate": ["PASS"], "baseline": ["PASS"]}
-    texts: dict[str, Any] = {"flaky": [], "findings": [], "reasons": [], "new": [], "why": "", "bundles": []}
-    return {"scenario": scenario, "promise": "TRUTH-1", "outcome": outcome, **sides, **texts, **more}
-
-
-def body(*cells: dict[str, Any], verdict: str = "a regression", name: str = "provider-services") -> dict[str, Any]:
-    """A whole comparison."""
-    return {
-        "verdict": verdict, "exit_code": 1, "candidate": {"name": name, "sha256": "ab" * 32},
-        "baseline": {"name": "reference"}, "seed": 7, "times": 3, "kubernetes": "v1.34.4", "selection": {},
-        "compared": list(cells), "known_unused": [],
-    }  # fmt: skip
 
 
 def test_regressions_come_first() -> None:

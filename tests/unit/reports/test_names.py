@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.check.verdict import judge
 from reports.campaign import load, summary
+from reports.html import parted
 from reports.junit import render as render_junit
 from reports.markdown import render as render_markdown
 from reports.write import write_all
@@ -59,3 +60,8 @@ def test_a_bundle_that_does_not_say_had_usual_names(tmp_path: Path) -> None:
     plan.write_text('{"names": "64"}', encoding="utf-8")
 
     assert [run.names for run in load(tmp_path).runs] == ["64"]
+
+
+def test_a_name_is_broken_behind_a_slash_and_obeys_nobody() -> None:
+    """What is between slashes is escaped, and what cannot be seen is written out."""
+    assert parted("chaos/a<b>\x1b/c") == "chaos/<wbr>a&lt;b&gt;\\x1b/<wbr>c"
