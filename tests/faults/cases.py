@@ -28,8 +28,6 @@ PREFERRED: Mapping[str, str] = {
     "member-killed": "chaos/leader-killed",
     "member-paused": "chaos/leader-paused",
     "member-partitioned": "chaos/leader-partitioned",
-    # Under the names that nodes have anyway: those that are about names need another kubelet beside it.
-    "kubelet-stopped": "kubelet/kubelet-stopped",
 }
 """By kind, the scenario to take where the first of the simplest ones that use it is not to be taken, and why."""
 
