@@ -3,8 +3,8 @@
 63 characters are the limit of a host's name and of the label kubernetes.io/hostname: the kubelet registers itself under
 it. With more it cannot (64), and is given a Node that was made beforehand. 165 leave room for the log directory of its
 discovery pod, as the contract calls it, in a file system whose names have 255 characters at most; 166 do not, and
-253 are the limit of a Node's name. The node is missed while its kubelet is stopped, and comes back. Objectives as
-without.
+253 are the limit of a Node's name. The node goes out of the report while it is cordoned, and comes back: whatever an
+operator tells nodes apart by, it is this one. Objectives as without.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ LENGTHS = (63, 64, 165, 166, 253)
 
 
 def named(length: int) -> Scenario:
-    """A real node whose name has that many characters beside one of usual name, and the first one's kubelet stopped."""
+    """A real node whose name has that many characters beside one of usual name, and the first one cordoned."""
     name = nodes.name_of_length(length)
     return Scenario(
         id=f"kubelet/name-of-{length}", promises=PROMISES, nodes=nodes.named(name, "usual"), names=(name,), machines=2,
-        faults=(faults.KubeletStopped(node=name),), traffic=Churn(plain=True, labels=False), gate_deadline_s=60.0,
+        needs=("kubelet",), faults=(faults.NodeCordoned(node=name),), traffic=Churn(plain=True, labels=False),
+        gate_deadline_s=60.0,
     )  # fmt: skip
 
 

@@ -15,7 +15,6 @@ import pytest
 from ci.node_image.archive import Entry, Image, write, write_images
 from harness.cluster import dockercli, kindmade, sweep
 from harness.cluster.kindcluster import KindCluster
-from harness.cluster.kindconfig import KindShape
 from harness.errors import ClusterError
 from harness.process.shim import command
 from harness.toolchain.machine import architecture
@@ -52,35 +51,6 @@ def test_a_cluster_of_one_node_comes_up_and_leaves_nothing(toolchain: Toolchain,
 
     assert outside(name) == []
     assert [path.name for path in runs.iterdir()] == ["logs"]
-
-
-def test_with_three_servers_one_can_be_lost(toolchain: Toolchain, runs: Path) -> None:
-    """The API goes on answering, and the server is back after it was booted."""
-    del runs
-
-    async def story() -> str:
-        cluster = await KindCluster.start(toolchain, shape=KindShape(servers=3))
-        try:
-            lost = cluster.servers[-1]
-            await lost.kill()
-            assert await lost.state() == "exited"
-
-            async def answers(progress: Progress) -> bool | None:
-                try:
-                    nodes = (await cluster.client.get("/api/v1/nodes"))["items"]
-                except ClusterError as exc:
-                    progress.last = exc.what
-                    return None
-                return len(nodes) == 3 or None
-
-            await until("the API to answer without one server", answers, deadline_s=60.0, interval_s=0.5)
-            await lost.start()
-            await cluster.ready(180.0)
-        finally:
-            await cluster.stop()
-        return cluster.name
-
-    assert outside(asyncio.run(story())) == []
 
 
 def test_an_archive_is_loaded_into_every_node(cluster: Cluster, loop: asyncio.Runner, tmp_path: Path) -> None:

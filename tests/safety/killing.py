@@ -169,7 +169,14 @@ def abandoned() -> set[str]:
     return found
 
 
-async def bites(process: subprocess.Popen[bytes], history: Path, kind: str, *, amid: bool = False) -> str:
+async def bites(
+    process: subprocess.Popen[bytes],
+    history: Path,
+    kind: str,
+    *,
+    amid: bool = False,
+    deadline_s: float = BITE_DEADLINE_S,
+) -> str:
     """Return the evidence as soon as the history of a run has it, for a fault of that kind.
 
     `amid`: return as soon as its injection has begun. Raises WaitTimeoutError, or AssertionError when the run ends
@@ -183,7 +190,7 @@ async def bites(process: subprocess.Popen[bytes], history: Path, kind: str, *, a
         struck = [one for one in records if one["fault"] == kind and (amid or one.get("bit"))]
         return str(struck[0].get("evidence", "it is being injected")) if struck else None
 
-    return await until(f"{kind} to bite", told, deadline_s=BITE_DEADLINE_S)
+    return await until(f"{kind} to bite", told, deadline_s=deadline_s)
 
 
 async def told(process: subprocess.Popen[bytes], history: Path, mark: str) -> None:

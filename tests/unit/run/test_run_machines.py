@@ -48,6 +48,33 @@ def test_traffic_is_as_small_as_real_nodes_need_it() -> None:
     assert made.promises == ("TRUTH-1",)
 
 
+def test_real_nodes_are_called_so_where_names_are_what_it_is_about() -> None:
+    """As the nodes for which they stand, of which there are as many as it needs; otherwise they have their own."""
+    about = Scenario(
+        id="shared/told", promises=("NAMES-1",), nodes=dict.fromkeys(("zz", "a-name", "b"), SMALL), machines=2,
+        names=("a-name",),
+    )  # fmt: skip
+
+    assert machines.names(about, "usual") == ("a-name", "b")
+    assert machines.names(scenario(2), "usual") == ()
+    assert machines.names(scenario(2), "longest") == ("worker-1", "worker-2")
+    assert "node-names" in about.needed
+    assert "node-names" not in scenario(2).needed
+
+
+def test_real_nodes_run_no_pod_with_a_name_beyond_its_log_directory() -> None:
+    """Its namespace may have 63 characters; shorter names stay what they are."""
+    named = {
+        word: machines.on(scenario(1, traffic=Churn(named=word)), ground("only"))[0].traffic
+        for word in ("longest", "fitting", "200", "154", "64", "digits", "usual")
+    }
+
+    assert {word: traffic.named for word, traffic in named.items() if traffic is not None} == {
+        **dict.fromkeys(("longest", "fitting", "200", "154"), "154"),
+        **{word: word for word in ("64", "digits", "usual")},
+    }
+
+
 def test_too_few_nodes_are_an_error_that_counts_them() -> None:
     """It names those that there are."""
     with pytest.raises(ClusterError, match="needs 2 real nodes, and may use 1: only"):
