@@ -15,7 +15,8 @@ object     ground truth from the API server: `event` ADDED | MODIFIED | DELETED,
            repeated LIST
 synced     a LIST was complete: `resource`, `rv`, `objects` ([[namespace, name, uid], …]); what is not in it is gone
 gap        the ground truth could not be watched: `phase` begin | end, `resource` (as of an object, or harness, when the
-           harness itself stood still), `why`; `since` on a begin that was known only later than it was
+           harness itself stood still, or what of the way to an operator in a pod was shut: `harness.model.timeline`),
+           `why`; `since` on a begin that was known only later than it was
 hardware   `node`, `hardware` (what discovery answers from `t` on; null when the node has none)
 registry   `body`: what the GPU registry answers from `t` on
 pools      `namespace`, `body`: what `ceph df` prints in the tools pod of the Ceph cluster there from `t` on; null: it

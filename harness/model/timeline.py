@@ -26,7 +26,7 @@ from harness.model.inventory import ABSENT, FIELDS, ExpectedNode, ExpectedStorag
 from harness.model.readings import fits
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from harness.history.record import Record
 
@@ -88,9 +88,10 @@ class _Steps:
         return bisect_right(self.times, t) - 1
 
 
-HARNESS, WAY = "harness", "way to the operator"
-UNHEARD = frozenset({HARNESS, WAY})
-"""Resources of gaps in which nobody heard what the operator said: we stood still, or nothing came through to us."""
+HARNESS, WAY, CONNECTION = "harness", "way to the operator", "a connection to the operator"
+UNHEARD = frozenset({HARNESS, WAY, CONNECTION})
+"""Resources of gaps in which not all that the operator said was heard: we stood still, nothing came through to us, or
+one connection did not, while others may have (which is no gap of the truth)."""
 
 
 class Timeline:
@@ -214,7 +215,9 @@ class _Builder:
                 for name in touched:
                     self._note_labels(name, t, record["rv"])
         labels: dict[str, Sequence[LabelStep]] = {name: tuple(steps) for name, steps in self.labels.items()}
-        return Timeline(self.steps, labels, _gaps(records), tuple(sorted(self.classes)), _gaps(records, UNHEARD))
+        gaps = _gaps(record for record in records if record.get("resource") != CONNECTION)
+        unheard = _gaps(record for record in records if record["k"] != "gap" or record["resource"] in UNHEARD)
+        return Timeline(self.steps, labels, gaps, tuple(sorted(self.classes)), unheard)
 
     def _note(self, name: str, t: float) -> None:
         old = self.last.get(name)
@@ -287,8 +290,8 @@ def _of_storage(item: ExpectedStorage | None) -> Iterator[tuple[str, Any]]:
     yield from item.values.items()
 
 
-def _gaps(records: Iterable[Record], resources: Collection[str] = ()) -> tuple[Window, ...]:
-    """The gaps of these resources, or of all, merged; one without an end lasts to the last record."""
+def _gaps(records: Iterable[Record]) -> tuple[Window, ...]:
+    """The gaps of all resources together, merged; one without an end lasts to the last record."""
     opened: dict[str, float] = {}
     windows: list[Window] = []
     last = 0.0
@@ -297,8 +300,6 @@ def _gaps(records: Iterable[Record], resources: Collection[str] = ()) -> tuple[W
         if record["k"] != "gap":
             continue
         resource = record["resource"]
-        if resources and resource not in resources:
-            continue
         if record["phase"] == "begin":
             opened.setdefault(resource, float(record.get("since", last)))
         elif record["phase"] == "end":

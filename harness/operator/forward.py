@@ -45,7 +45,8 @@ class Sight:
     """When the way to the operator was shut by something else than the operator.
 
     `note` is told of each begin and end: (phase, why, since), with phase "begin" or "end", and the monotonic second
-    until which the way was surely open, or shut. Our ignorance begins with the last sign that it was open.
+    until which the way was surely open, or shut. Our ignorance begins with the last sign that it was open. With phase
+    "slow" it is told of a single connection that was begun at that second and has come through by now.
     """
 
     note: Callable[[str, str, float], None]
@@ -66,6 +67,13 @@ class Sight:
         if self.since is not None:
             self.since, self.last_end = None, self.last_open
             self.note("end", "connections come through again", self.last_open)
+
+    def came(self, began: float) -> None:
+        """A connection that was begun then has come through."""
+        took_s = time.monotonic() - began
+        if took_s >= _HANGS_S:
+            self.note("slow", f"a connection took {took_s:.2f} s to come through", began)
+        self.back()
 
     def blind(self, t0: float) -> bool:
         """Whether something asked at `t0` (monotonic seconds), and answered by now, may have met a shut way.
@@ -144,7 +152,7 @@ class Forward:
         try:
             async with self.dial(self.port) as tunnel:
                 del self.sight.dials[key]
-                self.sight.back()
+                self.sight.came(began)
                 self.carried += 1
                 if not await _both_ways(reader, writer, tunnel):
                     self.sight.lost("a connection broke on the way")

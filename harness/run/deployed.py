@@ -10,7 +10,7 @@ from harness.cluster.backend import ELSEWHERE, POD
 from harness.cluster.base import POD_NAMESPACE
 from harness.errors import UsageError
 from harness.image.store import Image, Say, silent
-from harness.model.timeline import WAY
+from harness.model.timeline import CONNECTION, WAY
 from harness.operator.base import SIMULATED_DISCOVERY, OperatorConfig, OperatorSpec
 from harness.operator.container import OperatorPod
 from harness.operator.elsewhere import OperatorElsewhere
@@ -108,8 +108,11 @@ def _pod(
         history.add("process", at=None if at is None else round(at - origin, 6), **fields)
 
     def gap(phase: str, why: str, since: float) -> None:
-        more = {"since": round(since - origin, 6)} if phase == "begin" else {}
-        history.add("gap", phase=phase, resource=WAY, why=why, **more)
+        begin, resource = {"since": round(since - origin, 6)}, CONNECTION if phase == "slow" else WAY
+        if phase in {"begin", "slow"}:
+            history.add("gap", phase="begin", resource=resource, why=why, **begin)
+        if phase in {"end", "slow"}:
+            history.add("gap", phase="end", resource=resource, why=why)
 
     return OperatorPod(spec, cluster, deployed, cluster.take_port(), cluster.take_port(), logs, note, gap)
 

@@ -192,7 +192,7 @@ def test_unanswered_requests_are_one_finding(outcome: str, took: float) -> None:
     assert "query: 3 requests in a row" in finding.text
 
 
-@pytest.mark.parametrize("resource", ["harness", "way to the operator", "nodes"])
+@pytest.mark.parametrize("resource", ["harness", "way to the operator", "a connection to the operator", "nodes"])
 @pytest.mark.parametrize(
     ("outcome", "shut_s", "excused"), [("error", 4.0, True), ("timeout", 4.0, True), ("error", 2.0, False)]
 )

@@ -167,6 +167,18 @@ def test_a_gap_that_was_known_late_begins_when_it_began() -> None:
     assert built.gaps == ((2.5, 4.0),)
 
 
+def test_what_was_not_heard_is_told_from_what_was_not_known() -> None:
+    """One connection that hangs hides an answer, and nothing of the truth; a shut way may hide both."""
+    built = timeline(
+        gap("begin", 10.0, "nodes"), gap("end", 15.0, "nodes"),
+        gap("begin", 20.0, "a connection to the operator"), gap("end", 25.0, "a connection to the operator"),
+        gap("begin", 30.0, "harness"), gap("end", 35.0, "harness"),
+    )  # fmt: skip
+
+    assert built.gaps == ((10.0, 15.0), (30.0, 35.0))
+    assert built.unheard == ((20.0, 25.0), (30.0, 35.0))
+
+
 def test_a_gap_has_two_phases() -> None:
     """A gap record of an unknown phase raises HistoryError."""
     with pytest.raises(HistoryError, match="unknown phase 'middle'"):

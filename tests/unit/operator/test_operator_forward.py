@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -103,6 +105,19 @@ def test_bytes_go_both_ways() -> None:
     asyncio.run(run())
 
 
+def test_one_connection_that_came_through_late_is_told_of() -> None:
+    """With what it took, while the way itself was never shut: others may have come through."""
+    told: list[tuple[str, str]] = []
+    sight = Sight(lambda phase, why, _since: told.append((phase, why)))
+
+    sight.came(time.monotonic() - 0.1)
+    assert told == []
+    sight.came(time.monotonic() - 5.98)
+
+    assert [phase for phase, _why in told] == ["slow"]
+    assert re.fullmatch(r"a connection took 5\.9\d s to come through", told[0][1])
+
+
 def test_the_end_of_the_other_side_is_the_end_here() -> None:
     """A client that waits for more sees the connection closed, after all that was sent."""
 
@@ -198,7 +213,7 @@ def test_a_connection_that_does_not_come_through_shuts_the_way_for_those_who_wai
             pod.hangs.set()
             assert await waits == b"HELLO"
             assert not forward.sight.blind(now)
-            assert told == []
+            assert [phase for phase, _why in told] == ["slow"]
 
     asyncio.run(run())
 
