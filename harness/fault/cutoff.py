@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.errors import FaultError
+from harness.errors import ClusterError, FaultError
 from harness.fault import evidence
 from harness.fault.base import NODE, State, World
 from harness.fault.machine import (
@@ -89,7 +89,11 @@ class NodeCutOff:
         async def dropped(progress: Progress) -> str | None:
             if self.away_from == PEERS:
                 await machine.exec("sh", "-c", f"timeout 1 bash -c '</dev/tcp/{state['addresses'][0]}/10250' || true")
-            count = packets(await machine.exec(*_COUNT))
+            try:
+                count = packets(await machine.exec(*_COUNT))
+            except ClusterError as exc:  # there are no rules of ours
+                progress.last = exc.what
+                return None
             progress.last = f"{count} packets were dropped"
             return progress.last if count else None
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from harness import seed as seeds
-from harness.errors import ClusterError, FaultError
+from harness.errors import ClusterError, FaultError, WaitTimeoutError
 from harness.fault import catalog, cutoff, kubelet, machine
 from harness.fault.discoverypod import LABELS, PODS
 from harness.fault.machine import moment
@@ -216,6 +216,22 @@ def test_a_node_alone_is_cut_off_from_nobody() -> None:
 
     with pytest.raises(FaultError, match="nobody to be cut off from: away_from='peers'"):
         asyncio.run(cutoff.NodeCutOff(away_from="peers").prepare(world_of(plane, box, target=box)))
+
+
+def test_where_there_are_no_rules_nothing_was_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packet filter's own words are told, when the time is up."""
+    plane, box = Box("plane", role="control-plane"), Box("worker")
+    world = world_of(plane, box, target=box)
+    fault = cutoff.NodeCutOff()
+    state = asyncio.run(fault.prepare(world))
+
+    async def exec_(*_command: str) -> str:
+        raise ClusterError("iptables: No chain/target/match by that name.")
+
+    monkeypatch.setattr(box, "exec", exec_)
+    monkeypatch.setattr(cutoff, "SEEN_DEADLINE_S", 0.05)
+    with pytest.raises(WaitTimeoutError, match="No chain"):
+        asyncio.run(fault.bitten(world, state))
 
 
 def test_only_what_the_chain_dropped_is_counted() -> None:
