@@ -60,7 +60,7 @@ def _not_passed(body: dict[str, Any]) -> list[str]:
         broken = [promise["id"] for promise in scenario["promises"] if promise["verdict"] != "PASS"]
         if scenario["verdict"] != "PASS":
             found.append(f"{scenario['id']}: {scenario['verdict']} ({', '.join(broken)}), bundle {scenario['bundle']}")
-    others = (row for row in body.get("differential", ()) if row["same_inventory"] is False)
+    others = (row for row in body.get("differential", ()) if row.get("same_inventory") is False)
     found += [f"{row['scenario']}: final inventories differ between {', '.join(row['datastores'])}" for row in others]
     return found
 

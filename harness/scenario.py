@@ -284,12 +284,14 @@ class Scenario:
         if isinstance(body, Mapping):
             body = {key: value for key, value in body.items() if key not in _DERIVED}
         try:
-            return typed.make(cls, body, named="the plan's scenario", known={Step: composition.from_json})
+            made = typed.make(cls, body, named="the plan's scenario", known={Step: composition.from_json})
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as exc:
             # A parameter of a fault may be anything in a plan that was made by hand.
             raise UsageError(
                 f"the plan's scenario cannot be made: {exc}", hint="compare it with docs/faults.md"
             ) from exc
+        # A plan tells whether the proxy was there; where that followed from faults, backends without one can do too.
+        return dataclasses.replace(made, proxied=False) if composition.needs_proxy(made.faults) else made
 
     def as_json(self) -> dict[str, Any]:
         """The plan: everything that, with the seed, repeats the run."""

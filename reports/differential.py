@@ -144,12 +144,20 @@ def compare(runs: Iterable[Run]) -> tuple[Comparison, ...]:
 
     Reads the histories of scenarios that ran on more than one; never raises for what they hold.
     """
+    listed = list(runs)
+    by_backend = _by_backend(listed)
     grouped: dict[str, dict[str, Run]] = {}
-    for run in runs:
-        grouped.setdefault(run.scenario, {})[run.place] = run
+    for run in listed:
+        grouped.setdefault(run.scenario, {})[run.backend if by_backend else run.place] = run
     if len({kind for on in grouped.values() for kind in on}) < 2:
         return ()
     return tuple(_comparison(scenario, grouped[scenario]) for scenario in sorted(grouped))
+
+
+def _by_backend(runs: list[Run]) -> bool:
+    """Whether a column is a backend: there are several, and no scenario was on two datastores of one of them."""
+    places = Counter((run.scenario, run.backend) for run in runs)
+    return len({run.backend for run in runs}) > 1 and max(places.values()) == 1
 
 
 def in_order(kinds: Iterable[str]) -> list[str]:

@@ -61,9 +61,9 @@ class Strip:
 
 def draw_spread(comparisons: Sequence[Comparison]) -> Strip | None:
     """The recoveries of all runs; None when none is known."""
-    runs = [run for item in comparisons for run in item.runs.values()]
-    kinds = in_order(run.place for run in runs)
-    by_kind = {kind: _timed(run for run in runs if run.place == kind) for kind in kinds}
+    placed = [(kind, run) for item in comparisons for kind, run in item.runs.items()]
+    kinds = in_order(kind for kind, _run in placed)
+    by_kind = {kind: _timed(run for where, run in placed if where == kind) for kind in kinds}
     longest = max((t for timed in by_kind.values() for t, _ in timed), default=None)
     if longest is None:
         return None

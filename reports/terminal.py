@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reports.campaign import Campaign, Run
     from reports.differential import Comparison
 
+LEFT_OUT_NAMED = 6  # the other reports name all
 UNKNOWN_NAMED = 3  # more of them have a reason in common, which is shown below the table
 
 
@@ -30,7 +31,7 @@ def print_summary(campaign: Campaign, console: Console) -> None:
         console.print(_compared(campaign))
         _say(console, "")
         _contrast(console, campaign)
-    for text in words.left_out(campaign.not_applicable):
+    for text in words.left_out(campaign.not_applicable, LEFT_OUT_NAMED):
         _say(console, line(text))
     for run in campaign.runs:
         if run.error is not None or run.verdict is not PASS:

@@ -267,12 +267,20 @@ def extremes(item: Comparison) -> str:
     return ", ".join(f"{recovery(item.runs[kind])} on {kind}" for kind in ends)
 
 
-def left_out(found: Iterable[NotApplicable]) -> list[str]:
-    """Lines as "not applicable on sqlite, postgres: chaos/leader-moved, … (possible on etcd3)"."""
+def left_out(found: Iterable[NotApplicable], most: int | None = None) -> list[str]:
+    """Lines as "not applicable on sqlite, postgres: chaos/leader-moved, … (possible on etcd3)".
+
+    `most`: how many scenarios each of them names; None: all.
+    """
     kinds: dict[tuple[str, str], list[str]] = {}
     for one in found:
         kinds.setdefault((one.test, one.why), []).append(one.place)
     tests: dict[tuple[str, str], list[str]] = {}
     for (test, why), on in kinds.items():
         tests.setdefault((", ".join(in_order(on)), why), []).append(test)
-    return [f"not applicable on {on}: {', '.join(names)} ({why})" for (on, why), names in tests.items()]
+    return [f"not applicable on {on}: {_some(names, most)} ({why})" for (on, why), names in tests.items()]
+
+
+def _some(names: list[str], most: int | None) -> str:
+    more = 0 if most is None else len(names) - most
+    return f"{', '.join(names[:most])} and {more} more" if more > 0 else ", ".join(names)

@@ -7,15 +7,26 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from harness.cli.toolchain import bring
-from harness.cluster.backend import ALL, EMBEDDED, EXTERNAL, MODULES, PLACES, SETTINGS, make, parse_many
+from harness.cluster.backend import (
+    ALL,
+    EMBEDDED,
+    EXTERNAL,
+    MODULES,
+    PLACES,
+    SETTINGS,
+    make,
+    parse_many,
+    possible_here,
+)
 from harness.errors import UsageError
-from harness.run.choose import NO_TOOLCHAIN, optional_parts, uses_toolchain
+from harness.run.choose import NO_TOOLCHAIN, optional_parts, placed, uses_toolchain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from harness.cluster.backend import BackendSpec
     from harness.cluster.datastore import DatastoreSpec
+    from harness.operator.base import OperatorSpec
     from harness.toolchain import Toolchain
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
@@ -45,30 +56,36 @@ def backend_options(command: Command) -> Command:
     return chosen
 
 
-def asked(options: dict[str, Any]) -> tuple[BackendSpec, ...]:
+def asked(options: dict[str, Any], operator: OperatorSpec | None = None) -> tuple[BackendSpec, ...]:
     """Take the arguments of `backend_options` out of a command's; () where none was given: the usual backend.
 
-    Raises UsageError for what does not go together, PlatformError where one cannot be used on this machine.
+    The operator is placed on each (`choose.placed`). Raises UsageError for what does not go together, PlatformError
+    where one that was named cannot be used on this machine; of `all` those are left that can, and others are told.
     """
     given = {setting.name: options.pop(_argument(setting.name)) for setting in SETTINGS}
     settings = {name: "yes" if value is True else str(value) for name, value in given.items() if value}
     text, place = options.pop("backend"), options.pop("operator_in") or ""
-    if not text and not settings and not place:
-        return ()
-    specs = parse_many(text or EMBEDDED, settings, place)
+    specs = () if not text and not settings and not place else parse_many(text or EMBEDDED, settings, place)
+    if operator is not None:
+        specs = placed(specs, operator)
+    if text == ALL:
+        specs, left = possible_here(specs)
+        for name, why in left.items():
+            click.echo(f"{name} is left out: {why}", err=True)
+        return specs
     for spec in specs:
         for obstacle in make(spec).obstacles():
             raise obstacle
     return specs
 
 
-def words(specs: Iterable[BackendSpec]) -> tuple[str, ...]:
-    """The same as options of the suite."""
+def words(specs: Iterable[BackendSpec], text: str = "") -> tuple[str, ...]:
+    """The same as options of the suite. `text`: of --backend; of `all` the suite tells as well what is left out."""
     listed = tuple(specs)
     if not listed:
         return ()
     settings = {word: None for spec in listed for word in spec.options() if not word.startswith("--backend=")}
-    return (f"--backend={','.join(spec.name for spec in listed)}", *settings)
+    return (f"--backend={ALL if text == ALL else ','.join(spec.name for spec in listed)}", *settings)
 
 
 def at_once(specs: Iterable[BackendSpec], wanted: int | None) -> int | None:

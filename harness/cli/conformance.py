@@ -11,6 +11,7 @@ from rich.console import Console
 
 from harness import seed as seeds
 from harness.bundle import DATASTORE_VARIABLE
+from harness.cli import dryrun
 from harness.cli.backend import asked, at_once, backend_options, bring_for
 from harness.cli.backend import words as backend_words
 from harness.cli.conformance_tables import print_tables
@@ -32,7 +33,7 @@ from harness.operator.base import REFERENCE
 from harness.operator.supervisor import Supervision
 from harness.run import conformance as tables
 from harness.run import conformance_bundle, sealed
-from harness.run.choose import choose, placed
+from harness.run.choose import choose
 from harness.run.preflight import preflight
 from harness.run.suite import CONFORMANCE, OWN_DATASTORES, clauses_of, suite_tests
 from harness.toolchain import DEFAULT_KUBERNETES
@@ -107,7 +108,10 @@ def conformance(
     spec = choose(operator, defect)
     number = seeds.check(seed) if seed is not None else seeds.fresh()
     stores = datastores.parse_many(datastore) if datastore else ()
-    specs = placed(asked(of_backends), spec)
+    named = str(of_backends["backend"])
+    specs = asked(of_backends, spec)
+    if dryrun.wanted(specs):
+        raise UsageError("--dry-run is of `harness run`", hint="harness run --dry-run -k conformance")
     workers = at_once(specs, workers)
     choice = not specs or all(capability.DATASTORES in backends.make(one).capabilities() for one in specs)
     suite = suite_root()
@@ -126,7 +130,7 @@ def conformance(
         marks="promise", defect=defect,
         more=(
             *(("--own-datastores",) if choice and not stores else ()), *Supervision(liveness=liveness).options(),
-            *backend_words(specs),
+            *backend_words(specs, named),
         ),
     )  # fmt: skip
     status = follow(arguments, suite, directory, console, datastore)

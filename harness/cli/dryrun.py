@@ -9,7 +9,7 @@ import click
 
 from harness.cli.collect import collected
 from harness.cluster import external
-from harness.cluster.backend import EXTERNAL
+from harness.cluster.backend import EXTERNAL, operator_place
 from harness.errors import UsageError
 from harness.run import dryrun
 from harness.run.engine import not_applicable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.cluster.backend import BackendSpec
 
 DRY_RUN = "dry-run"
+_LEFT_OUT_SHOWN = 8
 
 
 def wanted(specs: Sequence[BackendSpec]) -> bool:
@@ -35,11 +36,17 @@ def wanted(specs: Sequence[BackendSpec]) -> bool:
 def dry_run(spec: BackendSpec, asked: Asked, seed: int) -> None:
     """Tell what would be changed; raises UsageError where no run would be made."""
     found = [scenario for scenario, _kind in collected(asked)]
-    applicable = [scenario for scenario in found if not not_applicable(scenario, spec)]
+    why = {scenario.id: not_applicable(scenario, spec) for scenario in found}
+    applicable = [scenario for scenario in found if not why[scenario.id]]
+    left_out = [f"  {name}: {reason}" for name, reason in why.items() if reason]
     if not applicable:
         raise UsageError(
-            f"none of {len(found)} scenarios is applicable: {not_applicable(found[0], spec)}",
+            f"none of {len(found)} scenarios is applicable:\n" + "\n".join(left_out[:_LEFT_OUT_SHOWN]),
             hint="choose others, or allow more by --allow-destructive",
         )
-    changes = asyncio.run(dryrun.tell(external.backend(spec), applicable, seed, click.echo))
-    click.echo(f"{changes} changes told, none made; {len(found) - len(applicable)} scenarios are not applicable")
+    chosen = external.backend(spec)
+    place = operator_place(chosen, spec.operator_in)
+    changes = asyncio.run(dryrun.tell(chosen, applicable, seed, click.echo, place))
+    for text in left_out:
+        click.echo(f"not applicable:{text}")
+    click.echo(f"{changes} changes told, none made; {len(left_out)} scenarios are not applicable")

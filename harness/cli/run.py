@@ -30,7 +30,7 @@ from harness.names.naming import USUAL, WORDS, parse
 from harness.operator.base import REFERENCE
 from harness.operator.supervisor import DEFAULT_SCALE, Supervision
 from harness.process.shim import command
-from harness.run.choose import choose, placed
+from harness.run.choose import choose
 from harness.run.preflight import preflight
 from harness.toolchain import DEFAULT_KUBERNETES
 
@@ -147,7 +147,8 @@ def run(
     naming = parse(names)
     stores = datastores.parse_many(datastore) if datastore else ()
     supervision = Supervision(supervised, liveness, backoff_scale)
-    specs = placed(asked(of_backends), spec)
+    named = str(of_backends["backend"])
+    specs = asked(of_backends, spec)
     workers = at_once(specs, workers)
     if dryrun.wanted(specs):
         dryrun.dry_run(specs[0], Asked(expression, marks, "", naming.word, supervision), number)
@@ -165,7 +166,8 @@ def run(
         suite, operator, number, directory, kubernetes, workers=workers, tests=tests, expression=expression,
         marks=marks, defect=defect,
         more=(
-            f"--names={naming.word}", *supervision.options(), *(["--audit"] if audit else []), *backend_words(specs)
+            f"--names={naming.word}", *supervision.options(), *(["--audit"] if audit else []),
+            *backend_words(specs, named),
         ),
     )  # fmt: skip
     status = follow(arguments, suite, directory, console, datastore)
@@ -312,11 +314,12 @@ def exit_code(status: int, summary: dict[str, Any]) -> int:
     """0 all PASS, 1 a FAIL, 2 an UNKNOWN, 3 the harness itself could not run all of it, 130 interrupted.
 
     `status` is pytest's. A run that pytest calls failed although every verdict is PASS is the harness's own failure.
-    Different final inventories of one scenario on several datastores are a FAIL; where it cannot be said whether they
-    are the same, and all else is well, that is an UNKNOWN.
+    Different final inventories of one scenario on several datastores are a FAIL, and so are different verdicts on
+    several backends; where it cannot be said whether they are the same, and all else is well, that is an UNKNOWN.
     """
     verdicts = {scenario["verdict"] for scenario in summary["scenarios"]}
-    compared = {item["same_inventory"] for item in summary.get("differential", ()) if len(item["datastores"]) > 1}
+    several = [item for item in summary.get("differential", ()) if len(item["datastores"]) > 1]
+    compared = {item["same_verdicts"] if "same_verdicts" in item else item["same_inventory"] for item in several}
     if status == _PYTEST_INTERRUPTED:
         return INTERRUPTED
     if "FAIL" in verdicts or False in compared:

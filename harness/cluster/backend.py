@@ -7,7 +7,7 @@ A backend is told apart from others by its capabilities alone (`harness.cluster.
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
@@ -69,7 +69,8 @@ SETTINGS: tuple[Setting, ...] = (
         "What may be harmed, separated by commas: operator, rights, node/NAME, rejoin/NAME, … (docs/backends.md).",
     ),
     Setting("pause-image", "IMAGE", (EXTERNAL,), "What pods of ours run; on every node [registry.k8s.io/pause:3.10]."),
-    Setting("discovery-image", "IMAGE", (EXTERNAL,), "What the operator's discovery pods run."),
+    Setting("discovery-image", "IMAGE", (EXTERNAL,), "What discovery pods run [with a pod: the operator's image]."),
+    Setting("reached-at", "ADDRESS", (EXTERNAL,), "This machine's address for pods of the cluster [found by routes]."),
     Setting("dry-run", "", (EXTERNAL,), "Print every change that would be made to the cluster, and make none."),
 )
 """Every setting of every backend."""
@@ -180,6 +181,18 @@ def parse_many(text: str, given: Mapping[str, str] | None = None, operator_in: s
     return tuple(BackendSpec(name, of[name], operator_in) for name in names)
 
 
+def possible_here(specs: Iterable[BackendSpec]) -> tuple[tuple[BackendSpec, ...], dict[str, str]]:
+    """Those of the backends that can be used on this machine; and of each other one, by name, why it cannot."""
+    kept, left = [], {}
+    for spec in specs:
+        obstacles = make(spec).obstacles()
+        if obstacles:
+            left[spec.name] = f"it cannot be used on this machine: {obstacles[0].what}"
+        else:
+            kept.append(spec)
+    return tuple(kept), left
+
+
 _OF_PLACE = {
     POD: capability.OPERATOR_POD,
     PROCESS: capability.OPERATOR_PROCESS,
@@ -195,15 +208,26 @@ _LOST: Mapping[str, frozenset[str]] = {
 
 
 def operator_place(backend: Backend, asked: str) -> str:
-    """Where the operator runs: as asked, or else in a pod where that is possible; raises UsageError where it cannot."""
-    possible = [place for place, word in _OF_PLACE.items() if word in backend.capabilities()]
+    """Where the operator runs: as asked, or else in a pod of a cluster of ours; raises UsageError where it cannot.
+
+    What the nodes of somebody's cluster have and reach is for a user to say, so it is a process there unless asked.
+    """
+    there = backend.capabilities()
+    possible = [place for place, word in _OF_PLACE.items() if word in there]
+    usual = POD if POD in possible and capability.KUBELET in there else PROCESS
     if asked == ELSEWHERE and asked not in possible:
         raise UsageError(f"--operator at:…: on {backend.name} no operator runs already", hint=f"--backend {EXTERNAL}")
     if asked and asked not in possible:
         raise UsageError(
             f"--operator-in {asked}: on {backend.name} the operator cannot run so", hint=f"{' or '.join(possible)}"
         )
-    return asked or possible[0]
+    return asked or usual
+
+
+def place_of_image(spec: BackendSpec) -> str:
+    """Where an operator runs on that backend that is an image; "" where it cannot."""
+    possible = capability.OPERATOR_POD in make(replace(spec, operator_in=POD)).capabilities()
+    return POD if possible else ""
 
 
 def effective(backend: Backend, operator_in: str) -> frozenset[str]:

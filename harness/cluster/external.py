@@ -9,6 +9,7 @@ and what a harness left that died is removed by the next one, which holds the le
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import socket
 from contextlib import AsyncExitStack
@@ -16,18 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cluster import access, allowed, capability, guard
+from harness.cluster import allowed, capability, guard
 from harness.cluster.allowed import OURS
-from harness.cluster.backend import ELSEWHERE, EXTERNAL, BackendSpec
+from harness.cluster.backend import ELSEWHERE, EXTERNAL, POD, BackendSpec
 from harness.cluster.base import Ground
+from harness.cluster.credentials import GIVEN, NEEDED, NEEDED_FOR_A_POD, NEEDED_TO_ACT, require_rights
 from harness.cluster.datastore import ETCD
 from harness.cluster.kubeconfig import contexts, load
 from harness.cluster.lease import LEASES, HeldLease, holder
+from harness.cluster.leftbehind import BEFORE, ROLES, labels_before, remove_ours, role
 from harness.cluster.remote import RemoteCluster
 from harness.errors import ApiError, ApiUnavailableError, ClusterError, PlatformError, UsageError
 from harness.process import rundir
 from harness.process.ports import Ports
-from harness.wait import Progress, until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,32 +40,13 @@ if TYPE_CHECKING:
     from harness.cluster.shape import Shape
     from harness.toolchain import Toolchain
 
-GONE_DEADLINE_S = 90.0
-"""A namespace is empty when its pods have ended on their nodes, which takes as long as their kubelets do."""
-
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10"
 """What kubeadm, and so kind, has on every node; `--pause-image` names another."""
 
-NEEDED: tuple[tuple[str, str, str], ...] = (
-    ("get", "", "nodes"), ("list", "", "nodes"), ("watch", "", "nodes"), ("list", "", "pods"), ("watch", "", "pods"),
-    ("list", "", "namespaces"), ("get", "", "pods/proxy"),
-)  # fmt: skip
-"""(verb, group, resource): what looking at a cluster needs."""
+IDENTITY = "cluster"
+"""Under which name among its versions a run tells which cluster it was on."""
 
-NEEDED_TO_ACT: tuple[tuple[str, str, str], ...] = (
-    ("create", "", "namespaces"), ("delete", "", "namespaces"), ("create", "", "serviceaccounts"),
-    ("create", "", "serviceaccounts/token"), ("create", "", "pods"), ("delete", "", "pods"),
-    ("create", "", "pods/binding"), ("patch", "", "nodes"),
-    ("create", "rbac.authorization.k8s.io", "clusterroles"), ("get", "rbac.authorization.k8s.io", "clusterroles"),
-    ("create", "rbac.authorization.k8s.io", "clusterrolebindings"),
-    ("create", "coordination.k8s.io", "leases"), ("create", "authorization.k8s.io", "subjectaccessreviews"),
-)  # fmt: skip
-"""The same for acting on it. Whoever gives a role must have what it gives: the API server says so itself."""
-
-BEFORE = "harness.invalid/labelled-before"
-"""The annotation of our namespaces that says which labels of operators were there before, by node, as JSON."""
-
-ROLES = ("clusterrolebindings", "clusterroles")
+_ANY_PORT = 9  # of a datagram that is never sent
 _FORBIDDEN, _UNAUTHORIZED, _NOT_FOUND = 403, 401, 404
 _NODES, _NAMESPACES = "/api/v1/nodes", "/api/v1/namespaces"
 
@@ -77,6 +60,7 @@ class ExternalBackend:
     allowed: Allowed
     pause_image: str = PAUSE_IMAGE
     discovery_image: str = ""
+    reached_at: str = ""
     name: str = EXTERNAL
     datastores: tuple[str, ...] = (ETCD,)
     control_plane: bool = False
@@ -94,6 +78,7 @@ class ExternalBackend:
         }  # fmt: skip
         may = {
             capability.OPERATOR: self.allowed.operator,
+            capability.OPERATOR_POD: self.allowed.operator,
             capability.RIGHTS: self.allowed.operator,
             capability.NODE_MARKING: bool(self.allowed.nodes),
             capability.NODE_DRAIN: self.allowed.drain,
@@ -108,7 +93,15 @@ class ExternalBackend:
     async def start(self, toolchain: Toolchain, shape: Shape, *, parent: Path | None = None) -> RemoteCluster:
         """Look, take the lease, and make what a run needs."""
         del toolchain
-        return await _start(self, parent, looks=shape.operator_in == ELSEWHERE)
+        return await _start(self, parent, shape.operator_in)
+
+    def rights(self, place: str) -> tuple[tuple[str, str, str], ...]:
+        """What the credentials have to permit for an operator in that place, and for what may be harmed."""
+        if place == ELSEWHERE:
+            return NEEDED
+        drains = (("create", "", "pods/eviction"),) if self.allowed.drain else ()
+        deletes = (("delete", "", "nodes"), ("create", "", "nodes")) if self.allowed.delete else ()
+        return (*NEEDED, *NEEDED_TO_ACT, *GIVEN, *(NEEDED_FOR_A_POD if place == POD else ()), *drains, *deletes)
 
 
 def backend(spec: BackendSpec) -> ExternalBackend:
@@ -127,22 +120,63 @@ def backend(spec: BackendSpec) -> ExternalBackend:
             f"--context {given['context']!r}: {file} has no such context", hint=f"it has {', '.join(there) or 'none'}"
         )
     may = allowed.parse(given.get("allow-destructive", ""))
-    if may.operator and "discovery-image" not in given:
+    if may.operator and "discovery-image" not in given and spec.operator_in not in {POD, ELSEWHERE}:
         raise UsageError(
             "--backend external needs --discovery-image: nothing can be put into the nodes of somebody's cluster",
             hint="the operator's own image, as its chart names it; for the reference operator see `harness image`",
         )
     return ExternalBackend(
         file, given["context"], may,
-        given.get("pause-image", PAUSE_IMAGE), given.get("discovery-image", ""),
+        given.get("pause-image", PAUSE_IMAGE), given.get("discovery-image", ""), given.get("reached-at", ""),
     )  # fmt: skip
 
 
-async def _start(chosen: ExternalBackend, parent: Path | None, *, looks: bool) -> RemoteCluster:
-    """Look, take the lease, make what a run needs; leaves nothing behind when that fails.
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was read before anything is changed. `before`: node -> the labels of operators that are not ours."""
 
-    `looks`: that is all. Nothing is made then, so nothing is asked but whether the credentials may read.
+    identity: str
+    nodes: list[dict[str, Any]]
+    before: Mapping[str, list[str]]
+    ground: Ground
+
+
+async def examine(chosen: ExternalBackend, client: KubeClient, reached: Access, place: str) -> Looked:
+    """Read the cluster, and raise UsageError or PlatformError where it must not be acted on; nothing is changed.
+
+    `place`: where the operator is to run. One that runs already is only looked at: nothing has to be allowed then.
     """
+    nodes, namespaces = await look(client, reached)
+    await require_rights(client, chosen.rights(place))
+    identity = await identify(client)
+    if place == ELSEWHERE:
+        profiles = {node["metadata"]["name"]: guard.profile_of(node) for node in nodes}
+        return Looked(identity, nodes, {}, Ground(simulated=False, nodes=profiles))
+    # First of all: what another harness is doing to the nodes is no fault of theirs.
+    await HeldLease(client, holder("")).require_free()
+    roles = [found for kind in ROLES if (found := await role(client, kind)) is not None]
+    before = labels_before(nodes, namespaces)
+    signs = guard.signs(await addresses(reached.host), nodes, namespaces, roles, labelled=before)
+    guard.refuse(signs, chosen.allowed, chosen.context)
+    ground = Ground(
+        simulated=False, nodes=guard.usable(nodes, chosen.allowed), image=chosen.pause_image,
+        discovery_image=chosen.discovery_image,
+    )  # fmt: skip
+    return Looked(identity, nodes, before, ground)
+
+
+async def check(chosen: ExternalBackend, place: str) -> None:
+    """Raise, before a campaign begins, what each of its runs would raise: one error, and nothing was changed.
+
+    Whether a lease that is not renewed may be taken is for a run to find out.
+    """
+    reached = await asyncio.to_thread(load, chosen.kubeconfig, chosen.context)
+    async with reached.client(judge(allowed.Allowed(), ())) as client:
+        await examine(chosen, client, reached, place)
+
+
+async def _start(chosen: ExternalBackend, parent: Path | None, place: str) -> RemoteCluster:
+    """Look, take the lease, make what a run needs; leaves nothing behind when that fails."""
     reached = await asyncio.to_thread(load, chosen.kubeconfig, chosen.context)
     run_dir = rundir.make(parent)
     async with AsyncExitStack() as undo:
@@ -153,36 +187,26 @@ async def _start(chosen: ExternalBackend, parent: Path | None, *, looks: bool) -
 
         client = reached.client(judge(chosen.allowed, held))
         await undo.enter_async_context(client)
-        nodes, namespaces = await look(client, reached)
-        await require_rights(client, NEEDED if looks else (*NEEDED, *NEEDED_TO_ACT))
-
-        def cluster_on(ground: Ground) -> RemoteCluster:
-            source = f"that of {chosen.context}"
-            return RemoteCluster(EXTERNAL, client, reached, run_dir, ports, ground, datastore_source=source)
-
-        if looks:
-            profiles = {node["metadata"]["name"]: guard.profile_of(node) for node in nodes}
-            cluster = cluster_on(Ground(simulated=False, nodes=profiles))
+        found = await examine(chosen, client, reached, place)
+        cluster = RemoteCluster(
+            EXTERNAL, client, reached, run_dir, ports, found.ground, datastore_source=f"that of {chosen.context}",
+            more_versions={IDENTITY: found.identity},
+        )  # fmt: skip
+        if place == ELSEWHERE:
             await cluster.launch(undo, looks=True)
             return cluster
-        roles = [found for kind in ROLES if (found := await role(client, kind)) is not None]
-        before = labels_before(nodes, namespaces)
-        signs = guard.signs(await addresses(reached.host), nodes, namespaces, roles, labelled=before)
-        guard.refuse(signs, chosen.allowed, chosen.context)
-        ground = Ground(
-            simulated=False, nodes=guard.usable(nodes, chosen.allowed), image=chosen.pause_image,
-            discovery_image=chosen.discovery_image,
-        )  # fmt: skip
-        lease = HeldLease(client, holder(run_dir.mark))
+        if place == POD:
+            cluster.registry_address = chosen.reached_at or await here_for(found.nodes)
+        lease = HeldLease(client, holder(run_dir.mark), directory=run_dir.path)
         await lease.acquire()
         undo.push_async_callback(lease.release)
         held.append(lease)
-        undo.push_async_callback(remove_ours, client, before)
-        await remove_ours(client, before)
+        undo.push_async_callback(remove_ours, client, found.before)
+        await remove_ours(client, found.before)
+        noted = {BEFORE: json.dumps(found.before)}
         for name in OURS:
-            meta = {"name": name, "labels": {guard.MARK: run_dir.mark}, "annotations": {BEFORE: json.dumps(before)}}
+            meta = {"name": name, "labels": {guard.MARK: run_dir.mark}, "annotations": noted}
             await client.create(_NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
-        cluster = cluster_on(ground)
         await cluster.launch(undo)
     return cluster
 
@@ -237,88 +261,38 @@ async def addresses(host: str) -> tuple[str, ...]:
     return tuple(sorted({str(entry[4][0]).partition("%")[0] for entry in found}))
 
 
-async def missing_rights(client: KubeClient, wanted: tuple[tuple[str, str, str], ...]) -> list[str]:
-    """What of this the credentials may not do, as the API server says: "create pods/binding" and the like."""
-    lacking = []
-    for verb, group, named in wanted:
-        resource, _, subresource = named.partition("/")
-        asked = {"verb": verb, "group": group, "resource": resource, "subresource": subresource}
-        body = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": asked},
-        }
-        answer = await client.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body)
-        if not answer["status"].get("allowed"):
-            lacking.append(f"{verb} {named}{f'.{group}' if group else ''}")
-    return lacking
+async def identify(client: KubeClient) -> str:
+    """What tells this cluster from every other: the uid of a namespace that each has, and that lives as long as it."""
+    for item in (await client.get(_NAMESPACES))["items"]:
+        if item["metadata"]["name"] == "kube-system":
+            return str(item["metadata"]["uid"])
+    return ""
 
 
-async def require_rights(client: KubeClient, wanted: tuple[tuple[str, str, str], ...]) -> None:
-    """Raise UsageError that names everything that the credentials may not do."""
-    lacking = await missing_rights(client, wanted)
-    if lacking:
-        raise UsageError(
-            f"the credentials may not: {', '.join(lacking)}",
-            hint="give them these rights, or only look (docs/backends.md)",
-        )
+async def here_for(nodes: Sequence[Mapping[str, Any]]) -> str:
+    """The address of this machine on the way to the nodes, which is how their pods reach it.
 
-
-async def role(client: KubeClient, kind: str) -> dict[str, Any] | None:
-    """The object of that kind under the name of the operator's role; None when there is none."""
-    try:
-        found: dict[str, Any] = await client.get(f"{access.RBAC_API}/{kind}/{access.OPERATOR_USER}")
-    except ApiError as exc:
-        if exc.status != _NOT_FOUND:
-            raise
-        return None
-    return found
-
-
-def labels_before(nodes: list[dict[str, Any]], namespaces: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """Node -> the labels of operators that it had before any run of ours; pure.
-
-    A run writes them down in its namespace, so that what one left that died is known from what was there before it.
+    Raises UsageError where no way to any of them begins at an address that others could reach.
     """
-    for item in namespaces:
-        noted = (item["metadata"].get("annotations") or {}).get(BEFORE)
-        if guard.left(item) and noted:
-            found: dict[str, list[str]] = json.loads(noted)
-            return found
-    return {node["metadata"]["name"]: list(labels) for node in nodes if (labels := guard.managed_labels(node))}
+    for node in nodes:
+        for entry in node["status"].get("addresses") or ():
+            if entry.get("type") != "InternalIP":
+                continue
+            ours = await asyncio.to_thread(_source, str(entry["address"]))
+            if ours and not ipaddress.ip_address(ours).is_loopback:
+                return ours
+    raise UsageError(
+        "--operator-in pod: no address of this machine is known that the cluster's pods reach, for the GPU registry",
+        hint="--reached-at ADDRESS, or --operator-in process",
+    )
 
 
-async def remove_ours(client: KubeClient, before: Mapping[str, list[str]]) -> None:
-    """Remove what runs of ours made: labels of operators that were not there before, role, and namespaces at last.
-
-    Tried until it is done, since an API server may be slow, or away for a moment; returns when the namespaces are gone.
-    Raises WaitTimeoutError when they do not go.
-    """
-
-    async def removed(progress: Progress) -> bool | None:
+def _source(address: str) -> str:
+    """The local address of a datagram to that one, none of which is sent; empty where there is no way."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
-            left = await _remove(client, before)
-        except ClusterError as exc:
-            progress.last = exc.what
-            return None
-        progress.last = f"still there: {', '.join(left)}"
-        return None if left else True
-
-    await until("what runs made to be gone", removed, deadline_s=GONE_DEADLINE_S, interval_s=0.3)
-
-
-async def _remove(client: KubeClient, before: Mapping[str, list[str]]) -> list[str]:
-    """One attempt; the namespaces that are still there."""
-    for node in (await client.get(_NODES))["items"]:
-        name = node["metadata"]["name"]
-        ours = set(guard.managed_labels(node)) - set(before.get(name, ()))
-        if ours:
-            await client.patch(f"{_NODES}/{name}", {"metadata": {"labels": dict.fromkeys(sorted(ours))}})
-    for kind in ROLES:
-        if (found := await role(client, kind)) is not None and guard.left(found):
-            await client.delete(f"{access.RBAC_API}/{kind}/{access.OPERATOR_USER}")
-    listed = [item for item in (await client.get(_NAMESPACES))["items"] if item["metadata"]["name"] in OURS]
-    for item in listed:
-        if guard.left(item) and "deletionTimestamp" not in item["metadata"]:
-            await client.delete(f"{_NAMESPACES}/{item['metadata']['name']}")
-    return sorted(item["metadata"]["name"] for item in listed if guard.left(item))
+            probe.connect((address, _ANY_PORT))
+        except OSError:
+            return ""
+        return str(probe.getsockname()[0])

@@ -97,7 +97,7 @@ def usable(nodes: Sequence[Node], allowed: Allowed) -> dict[str, NodeProfile]:
         if not is_ready(there[name]) or there[name]["spec"].get("unschedulable"):
             raise UsageError(
                 f"--allow-destructive node/{name}: the node is not Ready, or cordoned",
-                hint="a run has to begin with a node that is well",
+                hint="a run has to begin with a node that is well; what a killed harness left: harness undo",
             )
     return {name: profile_of(there[name]) for name in allowed.nodes}
 

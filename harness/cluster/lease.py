@@ -1,7 +1,8 @@
 """One harness at a time: a Lease in the cluster that whoever acts on it holds, renews, and gives back.
 
 Its holder names itself, so that who finds it taken knows whom to ask. A holder that died is told by its renewals: they
-are watched for as long as the lease says before it is taken over, because the clocks of two machines may differ.
+are watched for as long as the lease says before it is taken over, because the clocks of two machines may differ. One
+that died on this very machine is told at once, by the lock of its run's directory.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cluster import containers
 from harness.cluster.allowed import LEASE, LEASE_NAMESPACE
 from harness.errors import ApiError, ClusterError, PlatformError
+from harness.process import rundir
 from harness.wait import interval
 
 if TYPE_CHECKING:
@@ -44,10 +48,14 @@ def holder(mark: str) -> str:
 
 @dataclass(slots=True)
 class HeldLease:
-    """The lease while it is ours. `lost`: why it is not any more; empty while all is well."""
+    """The lease while it is ours. `lost`: why it is not any more; empty while all is well.
+
+    `directory`: of our run, whose lock tells other harnesses of this machine at once that we have died.
+    """
 
     client: KubeClient
     identity: str
+    directory: Path | None = None
     duration_s: int = DURATION_S
     renew_s: float = RENEW_S
     lost: str = ""
@@ -64,6 +72,12 @@ class HeldLease:
             await self._take_over(found)
         self._renewed = time.monotonic()
         self._task = asyncio.create_task(self._renew_for_ever())
+
+    async def require_free(self) -> None:
+        """Raise PlatformError where another holds it and renews it; nothing is written."""
+        found = await self._read()
+        if found is not None and not (_abandoned(found) or expired(found.get("spec") or {}, dt.datetime.now(dt.UTC))):
+            raise taken(found.get("spec") or {})
 
     async def release(self) -> None:
         """Give it back; one that is another's by now is left alone."""
@@ -100,7 +114,7 @@ class HeldLease:
         body = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
-            "metadata": {"name": LEASE},
+            "metadata": {"name": LEASE, "annotations": {k: v for k, v in self._annotations().items() if v is not None}},
             "spec": {**self.spec(), "acquireTime": _now(), "leaseTransitions": 0},
         }
         try:
@@ -115,6 +129,9 @@ class HeldLease:
     async def _take_over(self, found: Mapping[str, Any]) -> None:
         """Take it from a holder that renews it no more; raises PlatformError where it does, or another is faster."""
         spec = found.get("spec") or {}
+        if _abandoned(found):
+            await self._write(str(found["metadata"]["resourceVersion"]), acquireTime=_now())
+            return
         if not expired(spec, dt.datetime.now(dt.UTC)):
             raise taken(spec)
         await interval(float(min(int(spec.get("leaseDurationSeconds") or DURATION_S), 60)))
@@ -127,7 +144,8 @@ class HeldLease:
         await self._write(str(again["metadata"]["resourceVersion"]), acquireTime=_now())
 
     async def _write(self, version: str, **more: Any) -> None:
-        body = {"metadata": {"resourceVersion": version}, "spec": {**self.spec(), **more}}
+        meta = {"resourceVersion": version, "annotations": self._annotations()}
+        body = {"metadata": meta, "spec": {**self.spec(), **more}}
         try:
             made = await self.client.patch(f"{LEASES}/{LEASE}", body)
         except ApiError as exc:
@@ -149,6 +167,14 @@ class HeldLease:
             else:
                 self._renewed = time.monotonic()
 
+    def _annotations(self) -> dict[str, str | None]:
+        """Where our run's directory is; a value that is None takes the last holder's away."""
+        here = self.directory is not None
+        return {
+            containers.DIRECTORY: str(self.directory) if here else None,
+            containers.PLACE: containers.place() if here else None,
+        }
+
     def spec(self) -> dict[str, Any]:
         """What the lease says while it is ours."""
         return {"holderIdentity": self.identity, "leaseDurationSeconds": self.duration_s, "renewTime": _now()}
@@ -162,6 +188,15 @@ def taken(spec: Mapping[str, Any]) -> PlatformError:
         hint=f"wait for its end; a dead one's lease ({LEASE_NAMESPACE}/{LEASE}) is taken over after "
         f"{spec.get('leaseDurationSeconds') or DURATION_S} s",
     )
+
+
+def _abandoned(found: Mapping[str, Any]) -> bool:
+    """Whether its holder was a run of this very machine, and is dead: its directory is gone, or nobody's any more."""
+    told: Mapping[str, str] = (found.get("metadata") or {}).get("annotations") or {}
+    if containers.orphaned(told, here=containers.place()):
+        return True
+    directory = told.get(containers.DIRECTORY, "")
+    return bool(directory) and told.get(containers.PLACE) == containers.place() and rundir.dead(Path(directory))
 
 
 def expired(spec: Mapping[str, Any], now: dt.datetime) -> bool:

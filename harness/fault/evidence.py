@@ -305,8 +305,8 @@ async def node_turned(
     return await until(f"node {name[:40]} to change {times} times", turned, deadline_s=BITE_DEADLINE_S)
 
 
-async def pods_gone(cluster: Cluster, node: str, uids: Collection[str]) -> str:
-    """Return when none of these pods is bound to the node any more."""
+async def pods_gone(cluster: Cluster, node: str, uids: Collection[str], *, grace_s: float = 0.0) -> str:
+    """Return when none of these pods is bound to the node any more; `grace_s`: how long they may take to end."""
 
     async def gone(progress: Progress) -> str | None:
         try:
@@ -317,7 +317,8 @@ async def pods_gone(cluster: Cluster, node: str, uids: Collection[str]) -> str:
         progress.last = f"{len(left)} of {len(uids)} pods are still there"
         return None if left else f"{len(uids)} pods that were on the node are gone"
 
-    return await until(f"the pods of node {node[:40]} to be gone", gone, deadline_s=BITE_DEADLINE_S, interval_s=0.2)
+    deadline_s = BITE_DEADLINE_S + grace_s
+    return await until(f"the pods of node {node[:40]} to be gone", gone, deadline_s=deadline_s, interval_s=0.2)
 
 
 async def pods_on(cluster: Cluster, node: str) -> list[Mapping[str, Any]]:

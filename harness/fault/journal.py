@@ -1,7 +1,7 @@
 """The undo journal: what must be undone, on disk before it is done.
 
-One JSON line each: {"id", "fault", "plan", "state"} before an injection, {"id", "undone": true} after its heal. Whoever
-finds a journal with open entries knows what was harmed and how to undo it.
+One JSON line each: {"id", "fault", "plan", "state", "cluster"} before an injection, {"id", "undone": true} after its
+heal. Whoever finds a journal with open entries knows what was harmed, where, and how to undo it.
 """
 
 from __future__ import annotations
@@ -21,23 +21,26 @@ FILE_NAME = "journal.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One injection that may have to be undone."""
+    """One injection that may have to be undone. `cluster`: which of somebody's it was done to; "" for one of ours."""
 
     id: str
     fault: str
     plan: dict[str, Any]
     state: dict[str, Any]
+    cluster: str = ""
 
 
 class Journal:
     """Append-only, forced to the disk before the caller goes on."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, cluster: str = "") -> None:
         self.path = directory / FILE_NAME
+        self.cluster = cluster
 
     def open(self, entry: Entry) -> None:
         """Record an injection that is about to happen."""
-        self._write({"id": entry.id, "fault": entry.fault, "plan": entry.plan, "state": entry.state})
+        said = {"id": entry.id, "fault": entry.fault, "plan": entry.plan, "state": entry.state}
+        self._write({**said, "cluster": self.cluster})
 
     def close(self, entry_id: str) -> None:
         """Record that an injection was undone."""
@@ -65,5 +68,7 @@ def pending(path: Path) -> list[Entry]:
         if body.get("undone"):
             entries.pop(body["id"], None)
         else:
-            entries[body["id"]] = Entry(body["id"], body["fault"], body["plan"], body["state"])
+            entries[body["id"]] = Entry(
+                body["id"], body["fault"], body["plan"], body["state"], str(body.get("cluster", ""))
+            )  # fmt: skip
     return list(entries.values())

@@ -105,10 +105,13 @@ class NodeDrained(Uncordoned):
     async def prepare(self, world: World) -> State:
         """The node and its pods."""
         name = pick_node(world, self.node)
-        pods = [pod["metadata"] for pod in await evidence.pods_on(world.cluster, name)]
+        found = await evidence.pods_on(world.cluster, name)
+        pods = [pod["metadata"] for pod in found]
         if not pods:
             raise FaultError(f"{self.kind}: no pod is on node {name}", hint="traffic, or an operator that has settled")
-        return {"target": name, "pods": [[pod["namespace"], pod["name"], pod["uid"]] for pod in pods]}
+        graces = [float(pod["spec"].get("terminationGracePeriodSeconds") or 0) for pod in found]
+        listed = [[pod["namespace"], pod["name"], pod["uid"]] for pod in pods]
+        return {"target": name, "pods": listed, "grace_s": max(graces)}
 
     async def inject(self, world: World, state: State) -> None:
         """Cordon, then evict each pod."""
@@ -120,7 +123,8 @@ class NodeDrained(Uncordoned):
         """The API server tells that the node is cordoned, and none of the pods any more."""
         cordoned = await evidence.node_cordoned(world.cluster, state["target"])
         uids = [uid for _, _, uid in state["pods"]]
-        return f"{cordoned}, {await evidence.pods_gone(world.cluster, state['target'], uids)}"
+        gone = await evidence.pods_gone(world.cluster, state["target"], uids, grace_s=state["grace_s"])
+        return f"{cordoned}, {gone}"
 
 
 async def _change_taints(world: World, node: str, change: Callable[[_Taints], _Taints]) -> None:

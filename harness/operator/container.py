@@ -16,7 +16,7 @@ from harness.cluster.base import POD_NAMESPACE
 from harness.errors import ApiError, ClusterError, OperatorError, WaitTimeoutError
 from harness.operator import manifests, podlife
 from harness.operator.forward import LOOPBACK, Forward, Sight, follow
-from harness.operator.manifests import CONTAINER, GRPC_PORT, NAME, PODS, REST_PORT, SELECTOR
+from harness.operator.manifests import CONTAINER, GRPC_PORT, NAME, OWN, PODS, REST_PORT, SELECTOR
 from harness.operator.podlife import HARNESS, Life, Lives
 from harness.operator.podwatch import PodWatch
 from harness.process.child import last_words
@@ -40,8 +40,7 @@ _LAST_WORDS_S = 3.0
 """How long the end of a container waits for what it said last, and for the event that tells who ended it."""
 
 _CORE = f"/api/v1/namespaces/{POD_NAMESPACE}"
-_DEPLOYMENTS = f"/apis/apps/v1/namespaces/{POD_NAMESPACE}/deployments"
-_OWN = (_DEPLOYMENTS, f"{_CORE}/services", f"{_CORE}/configmaps")
+_DEPLOYMENTS = OWN[0]
 
 
 class Host(Protocol):
@@ -209,7 +208,7 @@ class OperatorPod:
         for forward in self._forwards:
             await forward.close()
         with contextlib.suppress(ClusterError):
-            for path in _OWN:
+            for path in OWN:
                 await self._client.delete(f"{path}/{NAME}")
             for pod in (await self._watch.listed())["items"]:
                 await self._client.delete(f"{PODS}/{pod['metadata']['name']}", grace_s=0)
@@ -230,7 +229,7 @@ class OperatorPod:
         self.log_path.touch()
         await self._client.ensure(f"{_CORE}/serviceaccounts", manifests.account())
         for path, body in zip(
-            _OWN, (manifests.deployment(self.deployed), manifests.service(), manifests.config_map(self.deployed)),
+            OWN, (manifests.deployment(self.deployed), manifests.service(), manifests.config_map(self.deployed)),
             strict=True,
         ):  # fmt: skip
             await self._apply(path, body)
@@ -309,7 +308,8 @@ class OperatorPod:
         if reason in podlife.NO_IMAGE:
             return OperatorError(
                 f"--operator {self.spec.name}: the image {image} cannot be had by the node: {reason}: {message}",
-                hint="name one that the node can pull, or give an archive: --operator image:/path/to/archive.tar",
+                hint="name one that the node can pull, or give an archive: --operator image:/path/to/archive.tar; into "
+                "the nodes of somebody's cluster it is for you to put (`harness image` says where it is)",
             )
         if reason in podlife.NO_START:
             return OperatorError(

@@ -27,6 +27,13 @@ _LABELS = {
     "app.kubernetes.io/part-of": "provider",
 }
 PODS = f"/api/v1/namespaces/{POD_NAMESPACE}/pods"
+OWN = (
+    f"/apis/apps/v1/namespaces/{POD_NAMESPACE}/deployments",
+    f"/api/v1/namespaces/{POD_NAMESPACE}/services",
+    f"/api/v1/namespaces/{POD_NAMESPACE}/configmaps",
+)
+"""Where what it is deployed with is put: `deployment`, `service` and `config_map`."""
+
 SELECTOR = ",".join(f"{key}={value}" for key, value in _LABELS.items())
 """Of the operator's pods; discovery pods have another instance."""
 

@@ -105,7 +105,7 @@ def sweep(parent: Path | None = None, *, first: Callable[[Path], bool] = lambda 
     directories: list[Path] = []
     processes: list[tuple[int, str]] = []
     for path in sorted(root.iterdir()) if root.is_dir() else []:
-        if path.is_dir() and _dead(path):
+        if path.is_dir() and dead(path):
             processes += _kill_marked(path.name)
             if not first(path):
                 continue
@@ -114,7 +114,8 @@ def sweep(parent: Path | None = None, *, first: Callable[[Path], bool] = lambda 
     return Swept(tuple(directories), tuple(processes))
 
 
-def _dead(path: Path) -> bool:
+def dead(path: Path) -> bool:
+    """Whether the run of that directory is over; in doubt it is not."""
     owner = path / "owner"
     try:
         fd = os.open(owner, os.O_RDWR | os.O_CLOEXEC)

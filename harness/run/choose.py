@@ -30,8 +30,10 @@ def choose(operator: str, defect: str | None) -> OperatorSpec:
 def placed(specs: tuple[BackendSpec, ...], spec: OperatorSpec) -> tuple[BackendSpec, ...]:
     """The same backends; an operator that runs already is elsewhere on each, the usual one included.
 
-    Raises UsageError where a place was asked for as well.
+    One of an image is a pod wherever it can be. Raises UsageError where a place was asked for of one that runs already.
     """
+    if spec.image:
+        return tuple(replace(one, operator_in=one.operator_in or backend.place_of_image(one)) for one in specs)
     if not spec.rest_url:
         return specs
     if asked := [one.operator_in for one in specs if one.operator_in not in {"", backend.ELSEWHERE}]:

@@ -11,7 +11,7 @@ from harness.cluster.base import POD_NAMESPACE
 from harness.errors import UsageError
 from harness.image.store import Image, Say, silent
 from harness.model.timeline import CONNECTION, WAY
-from harness.operator.base import SIMULATED_DISCOVERY, OperatorConfig, OperatorSpec
+from harness.operator.base import SIMULATED_DISCOVERY, OperatorConfig, OperatorSpec, is_archive
 from harness.operator.container import OperatorPod
 from harness.operator.elsewhere import OperatorElsewhere
 from harness.operator.image import image_of
@@ -39,16 +39,24 @@ def image(spec: OperatorSpec, say: Say = silent) -> Image:
     return _IMAGES[plain]
 
 
+def name_there(spec: OperatorSpec, say: Say = silent) -> str:
+    """What the image is called in nodes that nobody loads anything into: as it was named, or by its content."""
+    return spec.image if spec.image and not is_archive(spec.image) else image(spec, say).name
+
+
 async def loaded(spec: OperatorSpec, cluster: Cluster, place: str) -> str:
     """The name of the operator's image, which every real node has, or can pull; "" where nobody needs one.
 
-    Discovery pods need it as well, also those of an operator that is a process. Raises UsageError where the nodes can
-    only pull, and there is nothing to pull.
+    Discovery pods need it as well, also those of an operator that is a process. Into the nodes of somebody's cluster
+    nothing is put: whether they have it is seen when they are to start it. Raises UsageError where the nodes can only
+    pull, and there is nothing to pull.
     """
     if place == ELSEWHERE:
         return ""
     if cluster.ground.simulated or (place != POD and cluster.ground.discovery_image):
         return cluster.ground.discovery_image
+    if cluster.load is None and place == POD:
+        return await asyncio.to_thread(name_there, spec)
     found = await asyncio.to_thread(image, spec)
     if found.archive is None:
         return found.name
@@ -99,7 +107,8 @@ def _pod(
     scenario: Scenario, spec: OperatorSpec, cluster: Cluster, history: HistoryWriter, logs: Path, given: str, name: str
 ) -> OperatorPod:
     deployed = Deployed(
-        image=name, discovery_image=name, registry_url=cluster.registry_url, config=given, liveness=scenario.liveness,
+        image=name, discovery_image=cluster.ground.discovery_image or name, registry_url=cluster.registry_url,
+        config=given, liveness=scenario.liveness,
         scale=scenario.backoff_scale, arguments=(f"--defect={spec.defect}",) if spec.defect else (),
     )  # fmt: skip
     origin = history.clock.origin

@@ -15,20 +15,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from harness import seed as seeds
-from harness.cluster import access, external, guard
+from harness.cluster import access, external
 from harness.cluster.allowed import OURS
-from harness.cluster.base import POD_NAMESPACE, Ground
+from harness.cluster.backend import POD, PROCESS
+from harness.cluster.base import POD_NAMESPACE
 from harness.cluster.kubeconfig import load
 from harness.cluster.lease import LEASES, HeldLease, holder
+from harness.cluster.leftbehind import ROLES
 from harness.errors import ApiError, HarnessError
 from harness.fault import catalog
 from harness.fault.schedule import injected
+from harness.fault.together import parts
+from harness.operator import manifests
+from harness.operator.manifests import Deployed
 from harness.run import machines
 from harness.traffic.driver import Driver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from harness.cluster.base import Ground
     from harness.cluster.client import KubeClient
     from harness.cluster.external import ExternalBackend
     from harness.fault.base import Fault, World
@@ -88,32 +94,32 @@ def _name(body: Mapping[str, Any]) -> str:
     return str((body.get("metadata") or {}).get("name", ""))
 
 
-async def tell(chosen: ExternalBackend, scenarios: Sequence[Scenario], seed: int, say: Callable[[str], None]) -> int:
+async def tell(
+    chosen: ExternalBackend, scenarios: Sequence[Scenario], seed: int, say: Callable[[str], None], place: str = PROCESS
+) -> int:
     """Tell everything that runs of these scenarios would change; how many changes those are.
 
+    `place`: where the operator would run.
     Raises what a run would raise before it begins: UsageError above all.
     """
     reached = await asyncio.to_thread(load, chosen.kubeconfig, chosen.context)
     teller = Teller(say)
     async with reached.client(teller) as client:
-        nodes, namespaces = await external.look(client, reached)
-        await external.require_rights(client, (*external.NEEDED, *external.NEEDED_TO_ACT))
-        roles = [found for kind in external.ROLES if (found := await external.role(client, kind)) is not None]
-        before = external.labels_before(nodes, namespaces)
-        signs = guard.signs(await external.addresses(reached.host), nodes, namespaces, roles, labelled=before)
-        guard.refuse(signs, chosen.allowed, chosen.context)
-        ground = Ground(simulated=False, nodes=guard.usable(nodes, chosen.allowed), image=chosen.pause_image)
+        looked = await external.examine(chosen, client, reached, place)
         say(f"before each of {len(scenarios)} runs on {reached.server}:")
         await _prepared(client)
+        if place == POD:
+            await _deployed(client, scenarios[0].liveness)
         for scenario in scenarios:
-            await _scenario(client, scenario, ground, seed, say)
+            await _scenario(client, scenario, looked.ground, seed, say)
         say("the operator itself, in each run:")
-        say(f"  labels of its own on every node ({', '.join(sorted(n['metadata']['name'] for n in nodes)[:10])})")
+        names = sorted(node["metadata"]["name"] for node in looked.nodes)
+        say(f"  labels of its own on every node ({', '.join(names[:10])})")
         say(f"  a discovery pod on each of them, in {POD_NAMESPACE}")
         say("after each run:")
         for name in OURS:
             await client.delete(f"/api/v1/namespaces/{name}")
-        for kind in external.ROLES:
+        for kind in ROLES:
             await client.delete(f"{access.RBAC_API}/{kind}/{access.OPERATOR_USER}")
         say("  patch every node: the operator's labels are taken off it, where they were not there before")
         await client.delete(f"{LEASES}/inventory-harness")
@@ -131,6 +137,14 @@ async def _prepared(client: KubeClient) -> None:
     await client.create(f"{access.SERVICE_ACCOUNTS}/{access.OPERATOR_USER}/token", {"kind": "TokenRequest"})
 
 
+async def _deployed(client: KubeClient, liveness: bool) -> None:
+    """What an operator in a pod is deployed with; what is in its image's name and configuration is told by runs."""
+    deployed = Deployed(image="…", discovery_image="…", registry_url="…", liveness=liveness)
+    own = (manifests.deployment(deployed), manifests.service(), manifests.config_map(deployed))
+    for path, body in zip(manifests.OWN, own, strict=True):
+        await client.create(path, body)
+
+
 async def _scenario(
     client: KubeClient, scenario: Scenario, ground: Ground, seed: int, say: Callable[[str], None]
 ) -> None:
@@ -139,7 +153,8 @@ async def _scenario(
     rng = seeds.stream(seed, scenario.id, "nemesis")
     world = cast("World", _World(_Cluster(client, ground), rng, dict(made.nodes), _Operator(say)))
     for fault in injected(*made.faults):
-        await _fault(world, fault, say)
+        for part in parts(fault):
+            await _fault(world, part, say)
     if made.traffic is None:
         return
     say(

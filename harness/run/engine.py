@@ -21,6 +21,7 @@ from harness.check.contract import judge_history
 from harness.clock import RunClock
 from harness.cluster import backend, capability
 from harness.cluster.datastore import DatastoreSpec
+from harness.cluster.external import IDENTITY
 from harness.errors import PlatformError, UsageError, WaitTimeoutError
 from harness.fault.journal import Journal
 from harness.fault.schedule import injected, unfold
@@ -256,7 +257,8 @@ class _Run:
             async with staged(self.scenario, self.setup, history, self.bundle / LOGS, self._phase) as stage:
                 if await self._gate(stage):
                     stage.follow_streams()
-                    await self._harm(stage, Nemesis(stage.world, history, Journal(self.bundle)))
+                    journal = Journal(self.bundle, stage.cluster.versions().get(IDENTITY, ""))
+                    await self._harm(stage, Nemesis(stage.world, history, journal))
                     await self._converge(stage)
                 if stage.cluster.proxied:
                     await footprint.record(stage.cluster, history, also_open=True)

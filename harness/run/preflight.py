@@ -10,21 +10,22 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cluster import backend, capability
+from harness.cluster import backend, capability, external
 from harness.cluster.base import POD_NAMESPACE
 from harness.cluster.embedded import EmbeddedCluster
+from harness.cluster.external import ExternalBackend
 from harness.errors import OperatorError, UsageError, WaitTimeoutError
 from harness.image import store
 from harness.operator.api import REFUSED, TIMEOUT, RestReader
 from harness.operator.base import IMAGE, OperatorConfig, OperatorSpec, environment
 from harness.operator.process import OperatorProcess
-from harness.run.deployed import image
+from harness.run.deployed import image, name_there
 from harness.wait import Progress, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from harness.cluster.backend import BackendSpec
+    from harness.cluster.backend import Backend, BackendSpec
     from harness.image.store import Say
     from harness.toolchain import Toolchain
 
@@ -40,11 +41,14 @@ def preflight(
 
     The answer may be anything: whether it is right is for the scenarios. Where nodes of these backends are real, the
     operator's image is made as well (`say` is told what is done), which raises UsageError and PlatformError. Whether
-    what is in an image answers is seen when it is deployed. An image is refused where an operator must be a process.
+    what is in an image answers is seen when it is deployed. An image is refused where an operator must be a process. Of
+    somebody's cluster all is looked at that would keep a run from beginning (`external.check`).
     """
     asked = [*specs] or [backend.USUAL]
-    providers = [(backend.make(one), one.operator_in) for one in asked]
-    places = {backend.operator_place(*one): one[0].name for one in providers}
+    made = [(backend.make(one), one.operator_in) for one in asked]
+    providers = [(provider, backend.operator_place(provider, place)) for provider, place in made]
+    places = {place: provider.name for provider, place in providers}
+    _of_somebody(spec, providers, say)
     if spec.rest_url:
         return
     if spec.image and backend.PROCESS in places:
@@ -59,6 +63,16 @@ def preflight(
         _flags(spec)
         if "kube-apiserver" in toolchain.paths:
             asyncio.run(_answers(spec, toolchain))
+
+
+def _of_somebody(spec: OperatorSpec, providers: Iterable[tuple[Backend, str]], say: Say) -> None:
+    """Look at clusters of somebody; nothing is changed, and nothing put into their nodes."""
+    for provider, place in providers:
+        if not isinstance(provider, ExternalBackend):
+            continue
+        asyncio.run(external.check(provider, place))
+        if place == backend.POD:
+            say(f"the nodes of {provider.context} need the image {name_there(spec, say)}")
 
 
 def _flags(spec: OperatorSpec) -> None:

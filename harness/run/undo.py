@@ -1,7 +1,8 @@
 """Undoing what a killed harness left harmed on somebody's cluster, from the journal that it wrote before it acted.
 
 A cluster that the harness made ends with the harness. On one that goes on a node would stay cordoned, tainted, or
-away. The journal lies in the run's bundle, each entry with all that the undo needs, whoever does it.
+away. The journal lies in the run's bundle, each entry with all that the undo needs, whoever does it. What was harmed of
+the harness's own, its operator, role and pods, is over with the run, and what is left of it is removed as a whole.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from harness.cluster import capability
 from harness.cluster.base import Ground
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.fault import catalog
 from harness.fault.journal import FILE_NAME, Journal, pending
+from harness.fault.needs import needs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +24,12 @@ if TYPE_CHECKING:
     from harness.cluster.client import KubeClient
     from harness.fault.base import World
     from harness.fault.journal import Entry
+
+
+_LASTING = frozenset({
+    capability.NODE_MARKING, capability.NODE_DRAIN, capability.NODE_REJOIN, capability.NODE_DELETE
+})  # fmt: skip
+"""What a fault needs that changes a node of somebody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +52,32 @@ def left_in(directory: Path) -> tuple[Left, ...]:
     )
 
 
+def require_of(listed: tuple[Left, ...], cluster: str, context: str) -> None:
+    """Raise UsageError for a harm that was done to another cluster than this: a node of the same name is not the same.
+
+    `cluster`: as its journal tells it (`external.identify`).
+    """
+    for left in listed:
+        if not left.entry.cluster:
+            raise UsageError(
+                f"{left.text} was done to a cluster that the harness had made, which has ended with it",
+                hint="there is nothing to undo; harness sweep removes what dead runs left on this machine",
+            )
+        if left.entry.cluster != cluster:
+            raise UsageError(
+                f"{left.text} was done to another cluster than context {context!r} leads to",
+                hint="give the kubeconfig and the context of the run",
+            )
+
+
 async def undo(client: KubeClient, listed: tuple[Left, ...], say: Callable[[str], None]) -> tuple[Left, ...]:
     """Undo each and note it in its journal; those that could not be undone are returned, and told with the reason."""
     failed = []
     for left in listed:
+        if not lasts(left.entry):
+            Journal(left.directory).close(left.entry.id)
+            say(f"over with its run: {left.text}")
+            continue
         try:
             await _heal(client, left.entry)
         except HarnessError as exc:
@@ -65,11 +96,25 @@ async def _heal(client: KubeClient, entry: Entry) -> None:
     await fault.healed(world, entry.state)
 
 
+def lasts(entry: Entry) -> bool:
+    """Whether a harm outlives the harness and all that is its own."""
+    return bool(needs(catalog.from_json(entry.plan)) & _LASTING)
+
+
 def nodes_of(listed: tuple[Left, ...]) -> Iterator[str]:
-    """The nodes that are still harmed."""
+    """The nodes that are still harmed, by themselves or beside something else."""
     for left in listed:
-        if "node" in left.entry.fault:
-            yield str(left.entry.state.get("target", ""))
+        if lasts(left.entry):
+            yield from _targets(left.entry.state)
+
+
+def _targets(state: Any) -> Iterator[str]:
+    if isinstance(state, dict):
+        for key, value in state.items():
+            if key == "target" and isinstance(value, str):
+                yield value
+            else:
+                yield from _targets(value)
 
 
 @dataclass(frozen=True, slots=True)

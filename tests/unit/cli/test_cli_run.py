@@ -75,6 +75,15 @@ def test_different_inventories_are_a_failure(status: int, body: dict[str, Any], 
     assert exit_code(status, body) == code
 
 
+@pytest.mark.parametrize(("same", "code"), [(True, ALL_PASS), (False, A_FAIL), (None, AN_UNKNOWN)])
+def test_different_verdicts_on_backends_are_a_failure(same: bool | None, code: int) -> None:
+    """Where there are several backends verdicts are compared in the place of inventories."""
+    body = summary("PASS")
+    body["differential"].append({"same_verdicts": same, "datastores": {"embedded": {}, "kind": {}}})
+
+    assert exit_code(0, body) == code
+
+
 def test_a_scenario_on_one_datastore_needs_no_comparison() -> None:
     """Where a scenario is possible on one datastore alone there is nothing to compare, and nothing to doubt."""
     body = summary("PASS", same=(True,))

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from harness.cluster.allowed import parse
-from harness.cluster.external import BEFORE, labels_before
 from harness.cluster.guard import MARK, profile_of, refuse, signs, usable
+from harness.cluster.leftbehind import BEFORE, labels_before
 from harness.errors import UsageError
 
 

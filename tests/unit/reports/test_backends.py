@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -98,5 +99,26 @@ def test_columns_are_called_what_they_are(tmp_path: Path) -> None:
     found = Campaign(tmp_path, runs, comparisons=compare(runs))
 
     assert (words.places(found), words.aspect(found)) == ("backends", "verdicts")
-    assert words.columns(found) == ["etcd", "kind"]
+    assert words.columns(found) == ["embedded", "kind"]
     assert "1 with different verdicts" in words.totals(found)
+
+
+def test_a_backend_on_which_nothing_can_be_run_is_told_in_its_column(tmp_path: Path) -> None:
+    """What needs a kubelet is not applicable in the very column that the embedded backend has."""
+    runs = [run("etcd", tmp_path, TRUTH_1=PASS), run("kind", tmp_path, TRUTH_1=PASS)]
+    alone = dataclasses.replace(run("kind", tmp_path, TRUTH_1=PASS), id="shared/kubelet@kind")
+    found = compare([*runs, alone])
+    left = NotApplicable("shared/kubelet", "", "needs kubelet: real kubelets", "embedded")
+    campaign = Campaign(tmp_path, (*runs, alone), comparisons=found, not_applicable=(left,))
+
+    assert [words.cell(campaign, item, "embedded") for item in found] == ["n/a", "✓"]
+
+
+def test_a_long_list_of_what_is_not_applicable_is_cut_on_a_terminal() -> None:
+    """How many more there are is told; the other reports have them all."""
+    found = [NotApplicable(f"shared/{letter}", "", "needs kubelet", "embedded") for letter in "abcde"]
+
+    assert words.left_out(found, most=3) == [
+        "not applicable on embedded: shared/a, shared/b, shared/c and 2 more (needs kubelet)"
+    ]
+    assert words.left_out(found[:3], most=3) == words.left_out(found[:3])

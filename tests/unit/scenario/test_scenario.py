@@ -186,6 +186,19 @@ def test_the_proxy_is_there_where_it_is_needed(given_values: dict[str, Any], beh
     assert scenario.as_json()["proxied"] is behind
 
 
+def test_a_stored_plan_asks_for_the_proxy_only_where_the_scenario_did() -> None:
+    """What its faults have where there is one is no reason to refuse a backend that has none."""
+    revoked = Scenario(
+        id="chaos/x", promises=("TRUTH-1",), machines=1, faults=(faults.RightsRevoked("create", "pods"),)
+    )
+    asked = Scenario(id="chaos/x", promises=("TRUTH-1",), machines=1, proxied=True)
+
+    assert Scenario.from_json(revoked.as_json()).needed == revoked.needed
+    assert "api-proxy" not in revoked.needed
+    assert Scenario.from_json(revoked.as_json()).behind_proxy
+    assert Scenario.from_json(asked.as_json()).needed == asked.needed
+
+
 def test_the_plan_is_json_and_complete() -> None:
     """Everything that a repetition needs comes through JSON: nodes and faults can be made from it again."""
     scenario = Scenario(
