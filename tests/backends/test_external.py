@@ -26,6 +26,19 @@ CANNOT_RUN = 3
 ALLOWED = ("--allow-destructive", f"operator,node/{NODE}", "--discovery-image", "somebody.invalid/operator:1")
 LEASE = f"{LEASES}/inventory-harness"
 HARMED_DEADLINE_S = 240.0
+LASTING = """
+from harness import Churn, Run, Scenario, faults
+
+LASTING = Scenario(
+    id="shared/cordoned-for-long", promises=("TRUTH-1",), machines=1, faults=(faults.NodeCordoned(for_s=100.0),),
+    traffic=Churn(plain=True, labels=False),
+)
+
+
+def test_cordoned(run: Run) -> None:
+    run(LASTING)
+"""
+"""Long enough for other commands on a machine that is busy."""
 
 
 @pytest.fixture(scope="module")
@@ -165,18 +178,20 @@ def test_who_may_only_read_can_only_look(somebody: Somebody, tmp_path: Path) -> 
 def test_a_killed_harness_is_told_and_undone(somebody: Somebody, tmp_path: Path) -> None:
     """A second harness is refused while it lives; once it is dead its harm is undone, and all that it made removed."""
     before = somebody.there()
-    given = ("run", *somebody.arguments(), *ALLOWED, "-k", "shared/node-cordoned")
+    file = tmp_path / "test_lasting.py"
+    file.write_text(LASTING, encoding="utf-8")
+    given = ("run", str(file), *somebody.arguments(), *ALLOWED)
     out = tmp_path / "killed"
     process = subprocess.Popen(
         shim(command(*given, "--out", str(out))), cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
-        somebody.loop.run(_seen(somebody, LEASE, bool))
+        somebody.loop.run(_seen(somebody, f"/api/v1/nodes/{NODE}", _cordoned))
+        assert somebody.get(LEASE) is not None
         code, said, errors = harness(*given, "--out", f"{tmp_path}/second")
         assert code == CANNOT_RUN, said + errors
         assert errors.count("another harness is at work on this cluster") == 1
-        somebody.loop.run(_seen(somebody, f"/api/v1/nodes/{NODE}", _cordoned))
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
