@@ -24,7 +24,7 @@ from harness.check.base import JUDGED_FIELDS, Context, capped, checker
 from harness.check.exits import exit_permitted
 from harness.check.tracks import SLACK_S
 from harness.check.verdict import Finding, PromiseVerdict, judge
-from harness.check.windows import DISCOVERY, FaultWindow
+from harness.check.windows import DISCOVERY, FaultWindow, without
 from harness.model.inventory import ABSENT
 from harness.model.timeline import CPU_INFO, GPU_INFO, PRESENT
 
@@ -200,6 +200,9 @@ def _recovered(
     doubts: list[str] = []
     examined = 0
     for recovery in found:
+        if doubt := _unheard(context, recovery, objective_s):
+            doubts.append(doubt)
+            continue
         if recovery.recovery_s is None and recovery.until_s - recovery.healed_s < objective_s:
             by = "the next fault" if recovery.cut_short else "the end of the run"
             reasons.append(f"{by} came {recovery.until_s - recovery.healed_s:.2f} s after the heal of {recovery.names}")
@@ -237,6 +240,24 @@ def _measured(context: Context, known: Sequence[Recovery]) -> dict[str, float]:
     longest = max(end - begin for begin, end in spans)
     unscaled = max(restarts.unscaled(context, begin, end) for begin, end in spans)
     return {"recovery_s": longest, **({"recovery_unscaled_s": unscaled} if unscaled > longest else {})}
+
+
+def _unheard(context: Context, recovery: Recovery, objective_s: float) -> str:
+    """Why nothing can be said of a recovery that came too late, or never: too little of that time was heard; or "".
+
+    In the rest of it the inventory may have been true, and nobody could tell.
+    """
+    took_s = (recovery.until_s if recovery.moment_s is None else recovery.moment_s) - recovery.healed_s
+    if took_s < objective_s:
+        return ""
+    heard = without((recovery.healed_s, recovery.healed_s + took_s), context.timeline.unheard)
+    heard_s = sum(end - begin for begin, end in heard)
+    if heard_s >= objective_s:
+        return ""
+    return (
+        f"of the {took_s:.2f} s after the heal of {recovery.names} the operator could be heard for {heard_s:.2f} s, "
+        f"and it had {objective_s:g} s"
+    )
 
 
 def _late(recovery: Recovery, objective_s: float) -> Finding:

@@ -43,6 +43,35 @@ def test_late_recovery_is_a_finding() -> None:
     assert "true 20.00 s after the heal of api-server-killed, objective 15 s" in finding.text
 
 
+@pytest.mark.parametrize("true_s", [40.0, 999.0], ids=["late", "never"])
+@pytest.mark.parametrize(
+    ("resource", "until_s", "expected"),
+    [
+        ("harness", 24.0, FAIL),
+        ("harness", 27.0, UNKNOWN),
+        ("a connection to the operator", 27.0, UNKNOWN),
+        ("pods", 27.0, FAIL),
+    ],
+)
+def test_a_recovery_that_could_not_be_heard_is_nobodys(
+    true_s: float, resource: str, until_s: float, expected: object
+) -> None:
+    """Of twenty seconds and more after the heal, the operator has to have been heard for as long as it had."""
+    story = harmed("RECOVER-1")
+    story.observe(11.0, 21.0, alter=allocated("a", "0"))
+    story.add("gap", 21.0, phase="begin", resource=resource, why="")
+    story.add("gap", until_s, phase="end", resource=resource, why="")
+    end_s = 60.0 if true_s < 60.0 else 40.5
+    story.observe(until_s, min(true_s, end_s), alter=allocated("a", "0"))
+    story.observe(min(true_s, end_s), end_s)
+    story.end(end_s)
+
+    verdict = story.verdict("RECOVER-1")
+
+    assert verdict.verdict is expected
+    assert bool(verdict.reasons) is (expected is UNKNOWN)
+
+
 def test_a_scenario_may_allow_more() -> None:
     """The scenario's own objective counts instead of the contract's."""
     story = harmed("RECOVER-1", objectives={"RECOVER-1": 25})
