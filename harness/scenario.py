@@ -28,7 +28,7 @@ from harness.traffic.pods import Churn
 from harness.traffic.standing import Pod  # noqa: TC001 - the types of a stored plan are looked up
 from harness.traffic.volumes import Volumes  # noqa: TC001 - the types of a stored plan are looked up
 
-_DERIVED = frozenset({"min_ops"})
+_DERIVED = frozenset({"min_ops", "behind_proxy"})
 """What a plan has beside the scenario's fields, for checkers."""
 
 DEFAULT_PROFILE = NodeProfile(gpu="a100", gpus=4)
@@ -284,14 +284,12 @@ class Scenario:
         if isinstance(body, Mapping):
             body = {key: value for key, value in body.items() if key not in _DERIVED}
         try:
-            made = typed.make(cls, body, named="the plan's scenario", known={Step: composition.from_json})
+            return typed.make(cls, body, named="the plan's scenario", known={Step: composition.from_json})
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as exc:
             # A parameter of a fault may be anything in a plan that was made by hand.
             raise UsageError(
                 f"the plan's scenario cannot be made: {exc}", hint="compare it with docs/faults.md"
             ) from exc
-        # A plan tells whether the proxy was there; where that followed from faults, backends without one can do too.
-        return dataclasses.replace(made, proxied=False) if composition.needs_proxy(made.faults) else made
 
     def as_json(self) -> dict[str, Any]:
         """The plan: everything that, with the seed, repeats the run."""
@@ -313,7 +311,8 @@ class Scenario:
             "servers": self.servers,
             "pinned": self.pinned,
             "quota_mib": self.quota_mib,
-            "proxied": self.behind_proxy,
+            "proxied": self.proxied,
+            "behind_proxy": self.behind_proxy,
             "config": None if self.config is None else dataclasses.asdict(self.config),
             "models": dict(self.models),
             "rest_address": self.rest_address,

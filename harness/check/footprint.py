@@ -110,7 +110,8 @@ class _Samples:
             usage=list(context.history.of("usage")),
             goroutines=list(context.history.of("goroutines")),
             watches=[_watch(record) for record in context.history.of("api-call") if record["verb"] == "watch"],
-            proxied=bool(context.scenario.get("proxied")),
+            # Plans of an earlier harness have one key for both.
+            proxied=bool(context.scenario.get("behind_proxy", context.scenario.get("proxied"))),
         )
 
     def between(self, begin_s: float, end_s: float) -> list[Record]:

@@ -183,7 +183,7 @@ def test_the_proxy_is_there_where_it_is_needed(given_values: dict[str, Any], beh
     scenario = Scenario(**{"id": "chaos/x", "promises": ("TRUTH-1",), **given_values})
 
     assert scenario.behind_proxy is behind
-    assert scenario.as_json()["proxied"] is behind
+    assert scenario.as_json()["behind_proxy"] is behind
 
 
 def test_a_stored_plan_asks_for_the_proxy_only_where_the_scenario_did() -> None:
@@ -218,7 +218,7 @@ def test_the_plan_is_json_and_complete() -> None:
     assert plan["traffic"]["rate"] == 8.0
     assert plan["objectives"] == {"TRUTH-1": 7.5}
     assert plan["min_ops"] == 20
-    assert set(plan) == {*Scenario.__dataclass_fields__, "min_ops"}
+    assert set(plan) == {*Scenario.__dataclass_fields__, "min_ops", "behind_proxy"}
 
 
 @pytest.mark.parametrize(
