@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.history.reader import History
 
 SOURCES = ("rest", "query", "stream")
-OK, ERROR = "ok", "error"
+OK, ERROR, TIMEOUT = "ok", "error", "timeout"
 
 
 @dataclass(frozen=True, slots=True)

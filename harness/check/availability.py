@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from harness.check.agreement import shown
+from harness.check.answers import TIMEOUT
 from harness.check.base import Context, capped, checker
 from harness.check.recovery import recoveries
 from harness.check.tracks import SLACK_S
@@ -212,10 +213,15 @@ def _unanswered(context: Context, source: str, answers: Sequence[Answer], limit_
 
 
 def _late(context: Context, answer: Answer, limit_s: float) -> bool:
-    """Whether there was no answer in time, of the time in which one could have reached us."""
-    if answer.t - answer.t0 <= limit_s:
-        return not answer.answered
-    return sum(end - begin for begin, end in without((answer.t0, answer.t), context.timeline.unheard)) > limit_s
+    """Whether there was no answer in time, of the time in which one could have reached us.
+
+    Where we gave up before that time was over, something must not have been in the way meanwhile.
+    """
+    took_s = answer.t - answer.t0
+    heard_s = sum(end - begin for begin, end in without((answer.t0, answer.t), context.timeline.unheard))
+    if took_s <= limit_s and answer.outcome == TIMEOUT:
+        return heard_s >= took_s
+    return heard_s > limit_s or (took_s <= limit_s and not answer.answered)
 
 
 def _latency(latencies: Sequence[float]) -> dict[str, float]:

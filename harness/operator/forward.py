@@ -69,10 +69,15 @@ class Sight:
             self.note("end", "connections come through again", self.last_open)
 
     def came(self, began: float) -> None:
-        """A connection that was begun then has come through."""
-        took_s = time.monotonic() - began
-        if took_s >= _HANGS_S:
-            self.note("slow", f"a connection took {took_s:.2f} s to come through", began)
+        """A connection that was begun then has come through.
+
+        For whoever waited for one that hung the way was shut until now: a client of gRPC's tells of an attempt that it
+        gave up in its answer to the next request.
+        """
+        now = time.monotonic()
+        if now - began >= _HANGS_S:
+            self.last_end = now
+            self.note("slow", f"a connection took {now - began:.2f} s to come through", began)
         self.back()
 
     def blind(self, t0: float) -> bool:

@@ -211,6 +211,21 @@ def test_an_answer_that_could_not_reach_us_is_not_late(
     assert story.verdict("AVAIL-2").verdict is (PASS if excused and resource != "nodes" else FAIL)
 
 
+@pytest.mark.parametrize(("gap_s", "expected"), [(0.0, FAIL), (0.7, PASS)])
+def test_a_longer_limit_than_our_own_patience(gap_s: float, expected: object) -> None:
+    """We give up after six seconds: that is no answer within ten, unless something was in the way meanwhile."""
+    story = away("AVAIL-2", objectives={"AVAIL-2": 10.0})
+    story.observe(11.0, 15.0)
+    if gap_s:
+        story.add("gap", 20.0, phase="begin", resource="harness", since=20.0 - gap_s, why="stood still")
+        story.add("gap", 20.0, phase="end", resource="harness", why="stood still")
+    story.failure("rest", 22.0, "timeout", took=6.0)
+    story.observe(27.0, 40.0)
+    story.end(40.0)
+
+    assert story.verdict("AVAIL-2").verdict is expected
+
+
 def test_a_refusal_is_one_however_busy_we_are() -> None:
     """Nobody waited for an answer that was refused at once."""
     story = away("AVAIL-2")

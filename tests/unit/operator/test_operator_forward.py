@@ -112,8 +112,11 @@ def test_one_connection_that_came_through_late_is_told_of() -> None:
 
     sight.came(time.monotonic() - 0.1)
     assert told == []
+    assert not sight.blind(time.monotonic())
     sight.came(time.monotonic() - 5.98)
 
+    assert sight.blind(time.monotonic())  # who asks now may be told of an attempt from before
+    assert not sight.blind(time.monotonic() + 60.0)
     assert [phase for phase, _why in told] == ["slow"]
     assert re.fullmatch(r"a connection took 5\.9\d s to come through", told[0][1])
 
