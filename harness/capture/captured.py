@@ -18,7 +18,7 @@ from harness.capture.looks import Look, Seen, truth_of
 from harness.capture.picture import Picture
 from harness.capture.recreate import Objects, recreated
 from harness.cluster.configfile import Configuration, Without
-from harness.errors import ClusterError, UsageError
+from harness.errors import ClusterError, OperatorError, UsageError
 from harness.model import config
 from harness.model.figures import FIELDS
 from harness.model.reported import parse
@@ -77,16 +77,24 @@ class Capture:
         return Picture(plan, look, seen, await self._versions()), (*notes, *differs)
 
     async def _looked(self, first: Mapping[str, list[dict[str, Any]]], patience_s: float) -> tuple[Look, Seen]:
+        """Look as often as it takes; an operator that has answered once may leave out a look while there is time."""
         began = now()
         told: list[tuple[float, frozenset[Any]]] = []
         listed = first
         while True:
-            look = await self._look(listed, now() - began)
-            told.append((look.t, look.differences()))
-            seen = looks.seen(told)
-            self.tell(f"look {len(told)}: {len(told[-1][1])} differences")
-            if seen.settled or look.t > patience_s:
-                return look, seen
+            t = now() - began
+            try:
+                look = await self._look(listed, t)
+            except OperatorError as exc:
+                if not told or t > patience_s:
+                    raise
+                self.tell(f"no look {t:.0f} s after the first: {exc.what}")
+            else:
+                told.append((look.t, look.differences()))
+                seen = looks.seen(told)
+                self.tell(f"look {len(told)}: {len(told[-1][1])} differences")
+                if seen.settled or look.t > patience_s:
+                    return look, seen
             await interval(EVERY_S)
             listed = await asyncio.to_thread(self.cluster.everything)
 

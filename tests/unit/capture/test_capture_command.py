@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 import pytest
@@ -141,6 +141,27 @@ def test_names_made_to_steer_a_terminal_are_shown_not_obeyed(api: Api, call: Cal
     assert code == 3
     assert [char for char in out + err if char in STEERING] == []
     assert "\\x1b[31m" in err
+
+
+@pytest.mark.parametrize(
+    ("silent", "code"), [({2}, 0), ({1}, 3), (range(2, 100), 3)], ids=["once", "first", "for good"]
+)
+def test_an_operator_may_leave_out_a_look_but_not_the_first_nor_all(
+    api: Api, call: Call, silent: Collection[int], code: int
+) -> None:
+    """One that is slow for a moment is still judged; who does not answer at all is told so."""
+    turns = itertools.count(1)
+    truth = api.answer
+
+    def at_times(path: str) -> tuple[int, object]:
+        return (503, {"message": "busy"}) if path == INVENTORY and next(turns) in silent else truth(path)
+
+    api.answer = at_times  # type: ignore[method-assign]
+    got, said, err = call("--patience", "30")
+
+    assert got == code, said + err
+    assert ("no look" in said) is (1 not in silent)
+    assert ("does not answer" in err) is (code == 3)
 
 
 def test_a_cluster_that_does_not_stand_still_accuses_nobody(api: Api, call: Call, tmp_path: Path) -> None:
