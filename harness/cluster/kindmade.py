@@ -45,15 +45,31 @@ def make_network(name: str, mark: str, directory: Path) -> None:
 def remove(name: str) -> bool:
     """Remove a cluster's containers with their volumes, and its network; whether there was anything.
 
-    Raises ClusterError when Docker refuses.
+    Raises ClusterError when Docker refuses, each time that it is asked.
     """
-    boxes = dockercli.call("ps", "--all", "--quiet", "--filter", f"label={CLUSTER_LABEL}={name}").split()
-    if boxes:
-        dockercli.call("rm", "--force", "--volumes", *boxes, timeout_s=REMOVE_TIMEOUT_S)
+    removed = _remove_boxes(name)
     network = name in _networks()
     if network:
         dockercli.call("network", "rm", name)
-    return bool(boxes) or network
+    return removed or network
+
+
+def _remove_boxes(name: str) -> bool:
+    """Remove the containers; an engine that is busy gives up on one that it has killed, and can remove it later."""
+    there = False
+    for more in (True, True, False):
+        boxes = dockercli.call("ps", "--all", "--quiet", "--filter", f"label={CLUSTER_LABEL}={name}").split()
+        if not boxes:
+            break
+        there = True
+        try:
+            dockercli.call("rm", "--force", "--volumes", *boxes, timeout_s=REMOVE_TIMEOUT_S)
+        except ClusterError:
+            if not more:
+                raise
+        else:
+            break
+    return there
 
 
 def remove_left(directory: Path) -> str:
