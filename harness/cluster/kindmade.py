@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from harness.cluster import containers, dockercli
+from harness.cluster import containers, dockercli, frozen
 from harness.cluster.kindconfig import PREFIX
 from harness.errors import ClusterError, PlatformError
 
@@ -55,10 +55,11 @@ def remove(name: str) -> bool:
 
 
 def _remove_boxes(name: str) -> bool:
-    """Remove the containers; an engine that is busy gives up on one that it has killed, and can remove it later."""
+    """Remove the containers; an engine gives up on one that does not end when it is killed, and can do it later."""
     there = False
     for more in (True, True, False):
-        boxes = dockercli.call("ps", "--all", "--quiet", "--filter", f"label={CLUSTER_LABEL}={name}").split()
+        asked = ("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={CLUSTER_LABEL}={name}")
+        boxes = dockercli.call(*asked).split()
         if not boxes:
             break
         there = True
@@ -67,6 +68,8 @@ def _remove_boxes(name: str) -> bool:
         except ClusterError:
             if not more:
                 raise
+            for box in boxes:
+                frozen.thaw(box)
         else:
             break
     return there
