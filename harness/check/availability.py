@@ -11,7 +11,7 @@ from harness.check.base import Context, capped, checker
 from harness.check.recovery import recoveries
 from harness.check.tracks import SLACK_S
 from harness.check.verdict import Finding, PromiseVerdict, judge
-from harness.check.windows import API, GRPC, MEMBER, OPERATOR, REST, WATCH, Span, merged, touches, without
+from harness.check.windows import API, GRPC, MEMBER, OPERATOR, REST, WATCH, Span, merged, touches
 from harness.model.inventory import ABSENT
 from harness.model.storage import CLASSES
 from harness.model.timeline import PRESENT, STORAGE_PRESENT
@@ -218,7 +218,7 @@ def _late(context: Context, answer: Answer, limit_s: float) -> bool:
     Where we gave up before that time was over, something must not have been in the way meanwhile.
     """
     took_s = answer.t - answer.t0
-    heard_s = sum(end - begin for begin, end in without((answer.t0, answer.t), context.timeline.unheard))
+    heard_s = context.heard_s(answer.t0, answer.t)
     if took_s <= limit_s and answer.outcome == TIMEOUT:
         return heard_s >= took_s
     return heard_s > limit_s or (took_s <= limit_s and not answer.answered)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.check.answers import Answer, Parsed, parse_snapshots, read_answers, read_health
 from harness.check.tracks import SLACK_S, Bad, Judged, Track, build_track, compare, samples
 from harness.check.verdict import Finding, PromiseVerdict
-from harness.check.windows import API, OPERATOR, WATCH, Span, Windows, merged, read_windows
+from harness.check.windows import API, OPERATOR, WATCH, Span, Windows, merged, read_windows, without
 from harness.model.timeline import (
     CPU_INFO,
     GPU_INFO,
@@ -86,6 +86,10 @@ class Context:
     def away(self) -> list[Span]:
         """When the operator could not know the latest or was not there, each with RECOVER-1's objective after it."""
         return self.windows.spans({API, WATCH, OPERATOR}, grace_s=self.objective("RECOVER-1"))
+
+    def heard_s(self, begin_s: float, end_s: float) -> float:
+        """How long in that time what the operator said could reach us."""
+        return sum(end - begin for begin, end in without((begin_s, end_s), self.timeline.unheard))
 
     def until_recovered(self, affects: Collection[str]) -> list[Span]:
         """From each inject of such a fault until RECOVER-1's objective after its heal or the run's end, merged."""

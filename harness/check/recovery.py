@@ -24,7 +24,7 @@ from harness.check.base import JUDGED_FIELDS, Context, capped, checker
 from harness.check.exits import exit_permitted
 from harness.check.tracks import SLACK_S
 from harness.check.verdict import Finding, PromiseVerdict, judge
-from harness.check.windows import DISCOVERY, FaultWindow, without
+from harness.check.windows import DISCOVERY, FaultWindow
 from harness.model.inventory import ABSENT
 from harness.model.timeline import CPU_INFO, GPU_INFO, PRESENT
 
@@ -250,8 +250,7 @@ def _unheard(context: Context, recovery: Recovery, objective_s: float) -> str:
     took_s = (recovery.until_s if recovery.moment_s is None else recovery.moment_s) - recovery.healed_s
     if took_s < objective_s:
         return ""
-    heard = without((recovery.healed_s, recovery.healed_s + took_s), context.timeline.unheard)
-    heard_s = sum(end - begin for begin, end in heard)
+    heard_s = context.heard_s(recovery.healed_s, recovery.healed_s + took_s)
     if heard_s >= objective_s:
         return ""
     return (
