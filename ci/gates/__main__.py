@@ -15,6 +15,7 @@ from ci.gates.workshop import Workshop
 from harness import seed as seeds
 from harness.bundle.manifest import write_json
 from harness.cli.place import make_out, usual_workers
+from harness.cli.scoreboard import seconds
 from harness.cli.toolchain import bring
 from harness.cluster.datastore import parse_many
 from harness.errors import HarnessError, UsageError
@@ -120,11 +121,6 @@ def show(found: Gates, console: Console) -> None:
         for text in one.wrong:
             console.print(Text(f"{one.name}: {one.outcome}: {shortened(text)}"), soft_wrap=True)
     console.print(Text(f"{len(found.of(AS_WANTED))} of {len(found.shown)} gates said what they should"))
-
-
-def seconds(value: float | None) -> str:
-    """A time for people; a dash where there is none."""
-    return "-" if value is None else f"{value:.1f} s"
 
 
 def main() -> None:

@@ -218,10 +218,11 @@ def _late(context: Context, answer: Answer, limit_s: float) -> bool:
     Where we gave up before that time was over, something must not have been in the way meanwhile.
     """
     took_s = answer.t - answer.t0
-    heard_s = context.heard_s(answer.t0, answer.t)
-    if took_s <= limit_s and answer.outcome == TIMEOUT:
-        return heard_s >= took_s
-    return heard_s > limit_s or (took_s <= limit_s and not answer.answered)
+    if took_s > limit_s:
+        return context.heard_s(answer.t0, answer.t) > limit_s
+    if answer.outcome == TIMEOUT:
+        return context.heard_s(answer.t0, answer.t) >= took_s
+    return not answer.answered
 
 
 def _latency(latencies: Sequence[float]) -> dict[str, float]:

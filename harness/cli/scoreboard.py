@@ -6,10 +6,7 @@ import json
 import os
 import platform
 import shutil
-import signal
-import subprocess
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +20,10 @@ from harness import seed as seeds
 from harness.cli.place import make_out, suite_root
 from harness.cli.toolchain import bring
 from harness.cluster import datastore as datastores
-from harness.cluster.sweep import sweep
 from harness.errors import PlatformError
 from harness.run import saboteurs, scoreboard
 from harness.run.choose import optional_parts
+from harness.run.crew import Crew, Task, launch
 from harness.run.engine import versions
 from harness.run.saboteurs import CAUGHT, NOT_RUN, SEED, Score
 from harness.run.scoreboard import STORED, Scoreboard
@@ -41,7 +38,7 @@ ALL_CAUGHT, ESCAPED, CANNOT_RUN = 0, 1, 3
 DEADLINE_S = 300.0
 """How long one saboteur may take; the longest takes 150 s, twice as long on a machine with other work to do."""
 
-_LOOK_S = 0.2
+_END_DEADLINE_S = 30.0
 _STYLES = {CAUGHT: "green", NOT_RUN: "magenta"}
 
 
@@ -154,26 +151,20 @@ class _Workshop:
     seed: int
     workers: int
     rows: Sequence[Row]
-    _running: dict[str, tuple[Row, subprocess.Popen[bytes], float]] = field(default_factory=dict)
 
     def run(self) -> Iterator[Score]:
         """A score for each row, as they end; it is on disk by then. An interrupt ends what runs, in order."""
-        waiting = list(self.rows)
-        previous = signal.signal(signal.SIGTERM, _interrupt)
-        try:
-            while waiting or self._running:
-                while waiting and len(self._running) < self.workers:
-                    self._start(waiting.pop(0))
-                yield from self._ended()
-                self._look()
-        except BaseException:
-            self._end_all()
-            sweep()
-            raise
-        finally:
-            signal.signal(signal.SIGTERM, previous)
+        for task in Crew(self._begin, self._room, _END_DEADLINE_S).run(self.rows):
+            why = f"it took longer than {DEADLINE_S:g} s"
+            found = saboteurs.not_run(task.item, self.seed, why) if task.late else self._scored(task.item)
+            if found.outcome != NOT_RUN:  # what could not be run is run again the next time
+                scoreboard.keep(self.directory, found)
+            yield found
 
-    def _start(self, row: Row) -> None:
+    def _room(self, _row: Row, running: Sequence[Row]) -> bool:
+        return len(running) < self.workers
+
+    def _begin(self, row: Row) -> Task[Row]:
         place = self._place(row)
         try:
             if place.exists():  # what a run left that was cut off
@@ -182,28 +173,8 @@ class _Workshop:
             log = (place.parent / f"{row.name}.log").open("wb")
         except OSError as exc:
             raise PlatformError(f"cannot write to {place}: {exc.strerror}", hint="choose a writable --out") from exc
-        root = str(Path(saboteurs.__file__).resolve().parents[2])
-        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
         with log:
-            child = subprocess.Popen(
-                row.argv(self.suite, place, self.seed), cwd=self.suite, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT, env={**saboteurs.environment(), "PYTHONPATH": path}, start_new_session=True,
-            )  # fmt: skip
-        self._running[row.name] = (row, child, time.monotonic())
-
-    def _ended(self) -> Iterator[Score]:
-        for name, (row, child, began) in list(self._running.items()):
-            if child.poll() is None and time.monotonic() - began < DEADLINE_S:
-                continue
-            late = child.poll() is None
-            if late:
-                _end(child)
-            del self._running[name]
-            why = f"it took longer than {DEADLINE_S:g} s"
-            found = saboteurs.not_run(row, self.seed, why) if late else self._scored(row)
-            if found.outcome != NOT_RUN:  # what could not be run is run again the next time
-                scoreboard.keep(self.directory, found)
-            yield found
+            return Task(row, launch(row.argv(self.suite, place, self.seed), self.suite, log), DEADLINE_S)
 
     def _scored(self, row: Row) -> Score:
         found = saboteurs.scored(row, self._place(row), self.seed)
@@ -213,35 +184,6 @@ class _Workshop:
 
     def _place(self, row: Row) -> Path:
         return self.directory / "runs" / row.name
-
-    def _look(self) -> None:
-        """Until one of them has ended, or for a moment."""
-        children = [child for _row, child, _began in self._running.values()]
-        if children:
-            try:
-                children[0].wait(timeout=_LOOK_S)
-            except subprocess.TimeoutExpired:
-                return
-
-    def _end_all(self) -> None:
-        for _row, child, _began in self._running.values():
-            child.send_signal(signal.SIGTERM)
-        for _row, child, _began in self._running.values():
-            _end(child)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """SIGTERM ends a campaign in order; after a while SIGKILL, and its children die with it."""
-    child.send_signal(signal.SIGTERM)
-    try:
-        child.wait(timeout=30.0)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _usual() -> int:

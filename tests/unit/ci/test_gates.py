@@ -31,6 +31,7 @@ from harness.clock import RunClock
 from harness.errors import HistoryError, UsageError
 from harness.history.writer import HistoryWriter
 from harness.run import saboteurs
+from harness.run.crew import Crew, Task
 from harness.run.saboteurs import Row
 
 if TYPE_CHECKING:
@@ -254,18 +255,20 @@ def test_what_a_busy_machine_has_spoilt_is_told(workshop: Workshop, monkeypatch:
 def test_an_interrupt_ends_what_runs(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is left of a gate that was begun."""
     swept: list[bool] = []
-    monkeypatch.setattr("ci.gates.workshop.sweep", lambda: swept.append(True))
+    monkeypatch.setattr("harness.run.crew.sweep", lambda: swept.append(True))
+    begun: list[Task[Wanted]] = []
     monkeypatch.setattr(Wanted, "argv", lambda *_: [sys.executable, "-c", "import signal; signal.pause()"])
 
-    def interrupt(_self: Workshop) -> None:
+    def interrupt(crew: Crew[Wanted]) -> None:
+        begun.extend(crew.running)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Workshop, "_look", interrupt)
+    monkeypatch.setattr(Crew, "_look", interrupt)
     with pytest.raises(KeyboardInterrupt):
         next(workshop.run([WANTED]))
 
     assert swept == [True]
-    assert [one.process.poll() for one in workshop._running] == [-15]
+    assert [one.process.poll() for one in begun] == [-15]
 
 
 @pytest.mark.parametrize(
